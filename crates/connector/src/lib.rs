@@ -1,0 +1,1 @@
+//! The seam traits between components and databases, with their contracts.

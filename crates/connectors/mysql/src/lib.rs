@@ -1,0 +1,1 @@
+//! Connector for MySQL, MariaDB and OceanBase in MySQL mode.

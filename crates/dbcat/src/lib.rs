@@ -1,0 +1,1 @@
+//! Converts schemas between databases and writes DDL.

@@ -1,0 +1,1 @@
+//! Moves the rows that are already there, in parallel chunks, resumable.

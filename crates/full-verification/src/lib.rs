@@ -1,0 +1,1 @@
+//! Compares all fields of all rows and writes differences and correction SQL.

@@ -1,0 +1,1 @@
+//! Applies changes from a Store in order, in parallel where no key conflicts.

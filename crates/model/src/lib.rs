@@ -1,0 +1,1 @@
+//! Values, schemas, row batches, change records and positions; no I/O, no async.

@@ -1,0 +1,1 @@
+//! Parser of the MySQL family's data definition statements.

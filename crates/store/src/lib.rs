@@ -1,0 +1,1 @@
+//! Persistent change log in one unified format.

@@ -1,0 +1,2 @@
+//! The `whimbrel` binary.
+fn main() {}
