@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# Programs out of Debian packages of any release, unpacked beside the system: no root, no change to the system's packages.
+#
+# A private apt root resolves the packages with all their libraries, the C library included; dpkg-deb unpacks them, and
+# the release's own dynamic loader runs the programs.
+
+debian_mirror() { # debian_mirror PATTERN: the machine's own mirror
+    apt-get indextargets --format '$(SITE)' 'Origin: Debian' | sort -u | grep "$@" | head -n 1
+}
+
+# debian_unpack DIR SUITE PACKAGE...: the packages with what they need into DIR; a package written +NAME comes alone.
+debian_unpack() {
+    local root=$1 suite=$2 work=$1.apt keyring=/usr/share/keyrings/debian-archive-keyring.gpg package mirror security
+    local whole=() alone=() opts
+    shift 2
+    need apt-get apt
+    need dpkg-deb dpkg
+    mirror=$(debian_mirror -v security) || true
+    [[ -n $mirror ]] || fail "apt knows no Debian mirror: run apt-get update (as root) once"
+    for package in "$@"; do
+        if [[ $package == +* ]]; then alone+=("${package#+}"); else whole+=("$package"); fi
+    done
+    rm -rf "$work" "$root"
+    mkdir -p "$work"/{lists/partial,cache/archives/partial,state} "$root"
+    : >"$work/status"
+    echo "deb [signed-by=$keyring] $mirror $suite main" >"$work/sources.list"
+    security=$(debian_mirror security) || true
+    if [[ $suite != sid && -n $security ]]; then
+        echo "deb [signed-by=$keyring] $security $suite-security main" >>"$work/sources.list"
+    fi
+    opts=(-o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State="$work/state"
+        -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache"
+        -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=true -o APT::Sandbox::User=root
+        -o Acquire::Retries=3)
+    apt-get "${opts[@]}" update -qq
+    apt-get "${opts[@]}" install -y --download-only -qq "${whole[@]}" >/dev/null
+    if ((${#alone[@]})); then
+        (cd "$work/cache/archives" && apt-get "${opts[@]}" download -qq "${alone[@]}")
+    fi
+    for package in "$work"/cache/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
+    rm -rf "$work"
+}
+
+# debian_run ROOT PROGRAM: sets RUNNER to the words that run a program of an unpacked release.
+debian_runner() {
+    local root=$1 program=$2 loader libs triplet
+    triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+    loader=$(compgen -G "$root/usr/lib/$triplet/ld-linux-*.so.*" | head -n 1 || true)
+    [[ -n $loader ]] || loader=$(compgen -G "$root/lib/$triplet/ld-linux-*.so.*" | head -n 1 || true)
+    libs=$root/usr/lib/$triplet:$root/lib/$triplet:$root/usr/lib/mysql/private
+    RUNNER=("$loader" --library-path "$libs" "$root$program")
+}

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# MariaDB 10.11 from Debian 12, unpacked. TLS by a certificate made here, for 127.0.0.1 and localhost.
+TITLE='MariaDB 10.11 (Debian 12)'
+DEFAULT_PORT=3310
+SCHEME=mariadb
+BINLOG_MONITOR=1
+SERVER_ENV=("TLS_CA=$HOME_DIR/tls/ca.pem" "PROGRAMS=$DIST/root/usr/bin")
+# shellcheck source=../lib/mysql.sh
+source "$DEV/lib/mysql.sh"
+# shellcheck source=../lib/debian.sh
+source "$DEV/lib/debian.sh"
+# shellcheck source=../lib/tls.sh
+source "$DEV/lib/tls.sh"
+
+# mariadb-server itself only for its plugins (ed25519), not for the packages that it asks for.
+server_install() { debian_unpack "$DIST/root" bookworm mariadb-server-core mariadb-client-core +mariadb-server; }
+
+server_programs() {
+    local root=$DIST/root share=$DIST/root/usr/share/mysql
+    debian_runner "$root" /usr/sbin/mariadbd
+    SERVER=("${RUNNER[@]}" --no-defaults --basedir="$root/usr" --lc-messages-dir="$share" --plugin-dir="$root/usr/lib/mysql/plugin"
+        --character-sets-dir="$share/charsets")
+    debian_runner "$root" /usr/bin/mariadb
+    CLIENT=("${RUNNER[@]}" --no-defaults --character-sets-dir="$share/charsets" --default-character-set=utf8mb4)
+}
+
+server_options() {
+    tls_make "$HOME_DIR/tls"
+    OPTIONS+=(--server-id=10 --performance-schema=OFF --binlog-row-image=FULL --binlog-row-metadata=FULL
+        --plugin-load-add=auth_ed25519 --ssl-ca="$HOME_DIR/tls/ca.pem" --ssl-cert="$HOME_DIR/tls/server.pem"
+        --ssl-key="$HOME_DIR/tls/server.key")
+}
+
+server_init() {
+    local share=$DIST/root/usr/share/mysql
+    server_programs
+    family_bootstrap "$share"/{mysql_system_tables,mysql_performance_tables,mysql_system_tables_data,maria_add_gis_sp_bootstrap,mysql_sys_schema}.sql
+}

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# MySQL 9.7 from Debian sid, unpacked. TLS works out of the box with certificates it makes itself.
+TITLE='MySQL 9.7 (Debian sid)'
+DEFAULT_PORT=3397
+SCHEME=mysql
+SERVER_ENV=("TLS_CA=$DATA/ca.pem" "PROGRAMS=$DIST/root/usr/bin")
+# shellcheck source=../lib/mysql.sh
+source "$DEV/lib/mysql.sh"
+# shellcheck source=../lib/debian.sh
+source "$DEV/lib/debian.sh"
+
+server_install() { debian_unpack "$DIST/root" sid mysql-server-core mysql-client-core; }
+
+server_programs() {
+    local root=$DIST/root
+    debian_runner "$root" /usr/sbin/mysqld
+    SERVER=("${RUNNER[@]}" --no-defaults --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql"
+        --plugin-dir="$root/usr/lib/mysql/plugin" --character-sets-dir="$root/usr/share/mysql/charsets")
+    debian_runner "$root" /usr/bin/mysql
+    CLIENT=("${RUNNER[@]}" --no-defaults --character-sets-dir="$root/usr/share/mysql/charsets" --default-character-set=utf8mb4)
+}
+
+server_options() {
+    OPTIONS+=(--server-id=97 --mysqlx=OFF --performance-schema=OFF --gtid-mode=ON --enforce-gtid-consistency=ON
+        --binlog-row-image=FULL --binlog-row-metadata=FULL)
+}
+
+server_init() {
+    local user=()
+    [[ $(id -u) != 0 ]] || user=(--user=root)
+    server_programs
+    "${SERVER[@]}" --datadir="$DATA" ${user[@]+"${user[@]}"} --initialize-insecure >>"$LOG" 2>&1
+}
