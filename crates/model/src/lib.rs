@@ -1,1 +1,24 @@
-//! Values, schemas, row batches, change records and positions; no I/O, no async.
+//! Values, schemas, row batches, change records and positions.
+//!
+//! The vocabulary that every other crate speaks. No I/O, no async, no knowledge of any database's
+//! protocol. What is persisted (batches, schemas, positions) is laid out in the module that owns it and
+//! carries a version where it is written.
+
+pub mod batch;
+pub mod change;
+pub mod charset;
+pub mod gtid;
+pub mod position;
+pub mod schema;
+pub mod temporal;
+pub mod value;
+
+pub use batch::{BatchError, CellKind, RawCell, RowBatch, RowRef};
+pub use change::{Begin, Change, ChangeBatch, Commit, Ddl, LogRecord, RowOp, TableEffect, TableVersion};
+pub use charset::Charset;
+pub use position::{BinlogPosition, GtidState, Position};
+pub use schema::{
+    Column, ColumnDefault, DataType, ForeignKey, Generated, Key, KeyPart, TableName, TableSchema, TextSize,
+};
+pub use temporal::{Date, DateTime, Time};
+pub use value::{Value, ValueRef};
