@@ -4,7 +4,8 @@
 # A private apt root resolves the packages with all their libraries, the C library included; dpkg-deb unpacks them, and
 # the release's own dynamic loader runs the programs.
 
-debian_mirror() { # debian_mirror PATTERN: the machine's own mirror
+debian_mirror() { # debian_mirror GREP-ARGUMENT...: the machine's own mirror
+    # shellcheck disable=SC2016
     apt-get indextargets --format '$(SITE)' 'Origin: Debian' | sort -u | grep "$@" | head -n 1
 }
 
@@ -15,6 +16,7 @@ debian_unpack() {
     shift 2
     need apt-get apt
     need dpkg-deb dpkg
+    [[ -e $keyring ]] || fail "Debian's keys are needed: install the package debian-archive-keyring"
     mirror=$(debian_mirror -v security) || true
     [[ -n $mirror ]] || fail "apt knows no Debian mirror: run apt-get update (as root) once"
     for package in "$@"; do
@@ -28,10 +30,11 @@ debian_unpack() {
     if [[ $suite != sid && -n $security ]]; then
         echo "deb [signed-by=$keyring] $security $suite-security main" >>"$work/sources.list"
     fi
+    # The sandbox user of apt could not write to a folder that belongs to somebody else.
     opts=(-o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State="$work/state"
         -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache"
-        -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=true -o APT::Sandbox::User=root
-        -o Acquire::Retries=3)
+        -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=true -o Acquire::Retries=3
+        -o APT::Sandbox::User="$(id -un)")
     apt-get "${opts[@]}" update -qq
     apt-get "${opts[@]}" install -y --download-only -qq "${whole[@]}" >/dev/null
     if ((${#alone[@]})); then
@@ -41,12 +44,23 @@ debian_unpack() {
     rm -rf "$work"
 }
 
-# debian_run ROOT PROGRAM: sets RUNNER to the words that run a program of an unpacked release.
-debian_runner() {
-    local root=$1 program=$2 loader libs triplet
-    triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
-    loader=$(compgen -G "$root/usr/lib/$triplet/ld-linux-*.so.*" | head -n 1 || true)
-    [[ -n $loader ]] || loader=$(compgen -G "$root/lib/$triplet/ld-linux-*.so.*" | head -n 1 || true)
-    libs=$root/usr/lib/$triplet:$root/lib/$triplet:$root/usr/lib/mysql/private
-    RUNNER=("$loader" --library-path "$libs" "$root$program")
+# debian_programs ROOT BIN PROGRAM...: for each program of the unpacked release an executable in BIN that runs it in place
+# (exec: its process id is the program's). The array PROGRAM_ENV may hold NAME=VALUE pairs for them.
+debian_programs() {
+    local root=$1 bin=$2 triplet loader program pair
+    shift 2
+    triplet=$(uname -m)-linux-gnu
+    # Before Debian 13 the C library's package has its files in /lib, since then in /usr/lib.
+    loader=$(compgen -G "$root/usr/lib/$triplet/ld-linux-*.so.*" || compgen -G "$root/lib/$triplet/ld-linux-*.so.*") ||
+        fail "no dynamic loader in $root"
+    mkdir -p "$bin"
+    for program in "$@"; do
+        {
+            echo '#!/bin/bash'
+            for pair in ${PROGRAM_ENV[@]+"${PROGRAM_ENV[@]}"}; do printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"; done
+            printf 'exec %q --library-path %q %q "$@"\n' "${loader%%$'\n'*}" \
+                "$root/usr/lib/$triplet:$root/lib/$triplet:$root/usr/lib/mysql/private" "$root$program"
+        } >"$bin/${program##*/}"
+        chmod +x "$bin/${program##*/}"
+    done
 }

@@ -62,7 +62,9 @@ port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 listens_on() {
     local pid=$1 hex inode link
     hex=$(printf ':%04X' "$2")
-    for inode in $(awk -v port="$hex" 'index($2, port) && substr($2, length($2) - 4) == port && $4 == "0A" { print $10 }' \
+    # Fields of /proc/net/tcp: 2 local address:port in hexadecimal, 4 state (0A is listening), 10 inode of the socket.
+    # shellcheck disable=SC2013
+    for inode in $(awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { print $10 }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
         for link in /proc/"$pid"/fd/*; do
             [[ $(readlink "$link" 2>/dev/null) != "socket:[$inode]" ]] || return 0

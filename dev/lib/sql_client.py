@@ -1,7 +1,7 @@
 """A small SQL client for servers that bring none of their own.
 
-Statements come from -e or from standard input, separated by semicolons at the end of a line or of the text. Rows are
-printed tab-separated, NULL as NULL, like the client programs of MySQL do in batch mode.
+Statements come from -e or from standard input, separated by semicolons. Rows are printed tab-separated, NULL as NULL,
+like the client programs of MySQL do in batch mode. There is no password: it is for test servers' administrators.
 """
 
 import argparse
@@ -13,7 +13,8 @@ import pymysql
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, default=3306)
+    parser.add_argument("--socket")
     parser.add_argument("--user", required=True)
     parser.add_argument("-N", "--skip-column-names", action="store_true")
     parser.add_argument("-e", "--execute")
@@ -24,6 +25,8 @@ def main() -> int:
         connection = pymysql.connect(
             host=options.host,
             port=options.port,
+            unix_socket=options.socket,
+            charset="utf8mb4",
             user=options.user,
             database=options.database,
             connect_timeout=5,

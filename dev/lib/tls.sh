@@ -8,7 +8,8 @@ tls_make() { # tls_make DIR: ca.pem, server.pem, server.key; once
     rm -rf "$dir"
     mkdir -p "$dir"
     (
-        cd "$dir"
+        set -e
+        cd "$dir" || exit
         umask 077
         openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=Whimbrel test authority' -keyout ca.key -out ca.pem
         openssl req -newkey rsa:2048 -nodes -subj '/CN=localhost' -keyout server.key -out server.csr

@@ -4,7 +4,7 @@ TITLE='MariaDB 10.11 (Debian 12)'
 DEFAULT_PORT=3310
 SCHEME=mariadb
 BINLOG_MONITOR=1
-SERVER_ENV=("TLS_CA=$HOME_DIR/tls/ca.pem" "PROGRAMS=$DIST/root/usr/bin")
+SERVER_ENV=("TLS_CA=$HOME_DIR/tls/ca.pem" "PROGRAMS=$DIST/bin")
 # shellcheck source=../lib/mysql.sh
 source "$DEV/lib/mysql.sh"
 # shellcheck source=../lib/debian.sh
@@ -12,16 +12,17 @@ source "$DEV/lib/debian.sh"
 # shellcheck source=../lib/tls.sh
 source "$DEV/lib/tls.sh"
 
-# mariadb-server itself only for its plugins (ed25519), not for the packages that it asks for.
-server_install() { debian_unpack "$DIST/root" bookworm mariadb-server-core mariadb-client-core +mariadb-server; }
+# mariadb-server itself only for its plugins (ed25519), without the packages that it asks for.
+server_install() {
+    debian_unpack "$DIST/root" bookworm mariadb-server-core mariadb-client-core +mariadb-server
+    debian_programs "$DIST/root" "$DIST/bin" /usr/sbin/mariadbd /usr/bin/{mariadb,mariadb-binlog}
+}
 
 server_programs() {
-    local root=$DIST/root share=$DIST/root/usr/share/mysql
-    debian_runner "$root" /usr/sbin/mariadbd
-    SERVER=("${RUNNER[@]}" --no-defaults --basedir="$root/usr" --lc-messages-dir="$share" --plugin-dir="$root/usr/lib/mysql/plugin"
-        --character-sets-dir="$share/charsets")
-    debian_runner "$root" /usr/bin/mariadb
-    CLIENT=("${RUNNER[@]}" --no-defaults --character-sets-dir="$share/charsets" --default-character-set=utf8mb4)
+    local usr=$DIST/root/usr
+    SERVER=("$DIST/bin/mariadbd" --no-defaults --basedir="$usr" --lc-messages-dir="$usr/share/mysql"
+        --plugin-dir="$usr/lib/mysql/plugin" --character-sets-dir="$usr/share/mysql/charsets")
+    CLIENT=("$DIST/bin/mariadb" --no-defaults --character-sets-dir="$usr/share/mysql/charsets" --default-character-set=utf8mb4)
 }
 
 server_options() {

@@ -1,23 +1,24 @@
 # shellcheck shell=bash
-# MySQL 9.7 from Debian sid, unpacked. TLS works out of the box with certificates it makes itself.
+# MySQL 9.7 from Debian sid, unpacked. TLS works out of the box with certificates that the server makes itself (ca.pem).
 TITLE='MySQL 9.7 (Debian sid)'
 DEFAULT_PORT=3397
 SCHEME=mysql
-SERVER_ENV=("TLS_CA=$DATA/ca.pem" "PROGRAMS=$DIST/root/usr/bin")
+SERVER_ENV=("TLS_CA=$DATA/ca.pem" "PROGRAMS=$DIST/bin")
 # shellcheck source=../lib/mysql.sh
 source "$DEV/lib/mysql.sh"
 # shellcheck source=../lib/debian.sh
 source "$DEV/lib/debian.sh"
 
-server_install() { debian_unpack "$DIST/root" sid mysql-server-core mysql-client-core; }
+server_install() {
+    debian_unpack "$DIST/root" sid mysql-server-core mysql-client-core
+    debian_programs "$DIST/root" "$DIST/bin" /usr/sbin/mysqld /usr/bin/{mysql,mysqldump,mysqlbinlog,mysqladmin}
+}
 
 server_programs() {
-    local root=$DIST/root
-    debian_runner "$root" /usr/sbin/mysqld
-    SERVER=("${RUNNER[@]}" --no-defaults --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql"
-        --plugin-dir="$root/usr/lib/mysql/plugin" --character-sets-dir="$root/usr/share/mysql/charsets")
-    debian_runner "$root" /usr/bin/mysql
-    CLIENT=("${RUNNER[@]}" --no-defaults --character-sets-dir="$root/usr/share/mysql/charsets" --default-character-set=utf8mb4)
+    local usr=$DIST/root/usr
+    SERVER=("$DIST/bin/mysqld" --no-defaults --basedir="$usr" --lc-messages-dir="$usr/share/mysql"
+        --plugin-dir="$usr/lib/mysql/plugin" --character-sets-dir="$usr/share/mysql/charsets")
+    CLIENT=("$DIST/bin/mysql" --no-defaults --character-sets-dir="$usr/share/mysql/charsets" --default-character-set=utf8mb4)
 }
 
 server_options() {

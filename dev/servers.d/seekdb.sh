@@ -6,12 +6,13 @@ SCHEME=oceanbase
 SEEKDB_VERSION=1.4.0.post1
 # Its bootstrap gives up after 9 s (OB_TIMEOUT), which a busy machine may need.
 FIRST_START_ATTEMPTS=3
-# shellcheck source=../lib/python.sh
-source "$DEV/lib/python.sh"
+# shellcheck source=../lib/packages.sh
+source "$DEV/lib/packages.sh"
 
 server_install() {
     python_install "pylibseekdb==$SEEKDB_VERSION" pymysql
-    "$PYTHON_ENV/bin/python" -c 'import importlib.util, pathlib; print(pathlib.Path(importlib.util.find_spec("pylibseekdb").origin).parent / "seekdb")' >"$DIST/program"
+    "$SERVERS_DIST/python/bin/python" -c 'import importlib.util, pathlib
+print(pathlib.Path(importlib.util.find_spec("pylibseekdb").origin).parent / "seekdb")' >"$DIST/program"
     [[ -s $(<"$DIST/program") ]] || fail "the package pylibseekdb holds no seekdb"
 }
 
@@ -35,7 +36,8 @@ server_start() {
 }
 
 server_sql() { # server_sql [-N] [-e STATEMENTS]: statements from the argument or from standard input
-    "$SERVERS_DIST/python/bin/python" "$DEV/lib/sql_client.py" --port "$PORT" --user root "$@"
+    python_client
+    "${CLIENT[@]}" --port="$PORT" --user=root "$@"
 }
 
 server_ready() { server_sql -e 'SELECT 1'; }
