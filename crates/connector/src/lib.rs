@@ -1,1 +1,33 @@
-//! The seam traits between components and databases, with their contracts.
+//! The seams between components and databases: few traits, each with a contract in its documentation.
+//!
+//! Components (`store`, `full-import`, `incr-sync`, `full-verification`) know databases only through these
+//! traits. A connector implements them; `whimbrel` wires the two together. The `conformance` feature holds
+//! the suite that every connector must pass.
+//!
+//! | trait | what for | file |
+//! |---|---|---|
+//! | [`Source`], [`Target`] | one endpoint of a migration: hands out the others | `endpoint.rs` |
+//! | [`Catalog`] | schemas, settings, privileges, positions | `catalog.rs` |
+//! | [`SnapshotReader`] | rows that are there, by key range | `snapshot.rs` |
+//! | [`Digest`] | digest of a key range, computed by the server | `snapshot.rs` |
+//! | [`LogReader`] | transactions from a position on | `log.rs` |
+//! | [`Writer`] | rows, changes, DDL and state into a target | `writer.rs` |
+
+pub mod catalog;
+pub mod endpoint;
+pub mod error;
+pub mod log;
+pub mod plan;
+pub mod snapshot;
+pub mod writer;
+
+pub use catalog::{Catalog, Finding, Flavor, ServerInfo, Severity, TableEstimate, TableKind, TableSummary};
+pub use endpoint::{Source, Target};
+pub use error::{ConnectorError, ErrorKind, Policy};
+pub use log::{LogReader, LogStart, TableFilter};
+pub use plan::{ColumnMap, PlanError, TablePlan, UniqueKey};
+pub use snapshot::{Digest, KeyBound, KeyRange, RangeDigest, SnapshotReader};
+pub use writer::{InsertMode, Pressure, StateEntry, StateKey, Writer};
+
+/// What every seam returns.
+pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;

@@ -1,0 +1,41 @@
+//! One endpoint of a migration.
+
+use async_trait::async_trait;
+
+use crate::{Catalog, LogReader, LogStart, Result, SnapshotReader, Writer};
+
+/// A database that rows and changes are read from.
+///
+/// Cheap to share; every method opens a connection of its own, so what it hands out is independent of
+/// everything else and may be used in parallel. Dropping what was handed out closes its connection.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The endpoint for people: scheme, user, host, port. Never a password.
+    fn name(&self) -> &str;
+
+    async fn catalog(&self) -> Result<Box<dyn Catalog>>;
+
+    async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>>;
+
+    /// Begins to read the log. The first record is the first change after `start.position`.
+    async fn log_reader(&self, start: LogStart) -> Result<Box<dyn LogReader>>;
+}
+
+/// A database that rows and changes are written to. As [`Source`] in every other respect.
+#[async_trait]
+pub trait Target: Send + Sync {
+    fn name(&self) -> &str;
+
+    async fn catalog(&self) -> Result<Box<dyn Catalog>>;
+
+    /// Reads back what was written, for verification and diagnosis.
+    async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>>;
+
+    /// A writer for one task. `task` names its rows in the state table; `epoch` fences off older processes
+    /// of the same task (see [`Writer::state_put`]).
+    async fn writer(&self, task: &str, epoch: u64) -> Result<Box<dyn Writer>>;
+
+    /// Creates the state table where it isn't there, takes over the task (its epoch becomes one more than
+    /// the last) and returns the new epoch. Writers of older epochs can't commit state from then on.
+    async fn take_over(&self, task: &str) -> Result<u64>;
+}
