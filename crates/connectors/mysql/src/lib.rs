@@ -1,1 +1,4 @@
 //! Connector for MySQL, MariaDB and OceanBase in MySQL mode.
+
+pub mod error;
+pub mod wire;
