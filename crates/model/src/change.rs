@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::batch::{CellKind, RowBatch, RowRef};
 use crate::gtid::Gtid;
-use crate::position::Position;
+use crate::position::{LogPoint, Position};
 use crate::schema::{TableName, TableSchema};
 
 /// One record of a log.
@@ -33,6 +33,10 @@ pub struct Begin {
     pub gtid: Option<Gtid>,
     /// Commit time at the source, microseconds since 1970; seconds' precision where the log has no more.
     pub commit_time_us: u64,
+    /// Where the transaction's first event (its GTID event, where there is one) begins in the log. Decides
+    /// together with `gtid` on which side of a position the transaction is before its end is known; see
+    /// [`Position::includes`]. `None` where a log has no such thing.
+    pub start: Option<LogPoint>,
 }
 
 /// The end of a transaction.

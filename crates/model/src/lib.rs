@@ -16,7 +16,7 @@ pub mod value;
 pub use batch::{BatchError, CellKind, RawCell, RowBatch, RowRef};
 pub use change::{Begin, Change, ChangeBatch, Commit, Ddl, LogRecord, RowOp, TableEffect, TableVersion};
 pub use charset::Charset;
-pub use position::{BinlogPosition, GtidState, Position};
+pub use position::{BinlogPosition, GtidState, LogPoint, Position};
 pub use schema::{
     Column, ColumnDefault, DataType, ForeignKey, Generated, Key, KeyPart, TableName, TableSchema, TextSize,
 };

@@ -5,9 +5,11 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::Begin;
 use crate::gtid::{Gtid, MariaDbGtidSet, MysqlGtidSet};
 
 /// A position in a source's log: everything before it has been read.
@@ -29,6 +31,16 @@ pub struct BinlogPosition {
     /// Transactions executed up to here.
     #[serde(default, skip_serializing_if = "GtidState::is_none")]
     pub gtids: GtidState,
+}
+
+/// A place in one server's log, without the GTIDs of everything before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPoint {
+    /// As [`BinlogPosition::server`].
+    pub server: Arc<str>,
+    pub file: Arc<str>,
+    /// In bytes.
+    pub offset: u64,
 }
 
 /// The executed GTIDs of a position.
@@ -56,6 +68,17 @@ impl GtidState {
         }
     }
 
+    /// True where the transaction is among them; `None` where that can't be told (none kept, other family).
+    pub fn contains(&self, gtid: &Gtid) -> Option<bool> {
+        match (self, gtid) {
+            (Self::Mysql(set), Gtid::Mysql(gtid)) => Some(set.contains(gtid)),
+            (Self::MariaDb(set), Gtid::MariaDb(gtid)) => {
+                Some(set.get(gtid.domain).is_some_and(|last| last.sequence >= gtid.sequence))
+            }
+            _ => None,
+        }
+    }
+
     fn is_superset(&self, other: &Self) -> Option<bool> {
         match (self, other) {
             (Self::Mysql(ours), Self::Mysql(theirs)) => Some(ours.is_superset(theirs)),
@@ -79,16 +102,35 @@ impl BinlogPosition {
 
     /// Order in the log of one server; `None` between positions of different servers.
     pub fn log_order(&self, other: &Self) -> Option<Ordering> {
-        let key = |position: &Self| {
-            let number = position.file.rsplit('.').next().and_then(|n| n.parse::<u64>().ok());
-            number.map(|number| (number, position.offset))
-        };
         (self.server == other.server).then_some(())?;
-        Some(key(self)?.cmp(&key(other)?))
+        Some(log_key(&self.file, self.offset)?.cmp(&log_key(&other.file, other.offset)?))
+    }
+
+    /// Order of a place in the log against this position; `None` between different servers.
+    fn point_order(&self, point: &LogPoint) -> Option<Ordering> {
+        (*self.server == *point.server).then_some(())?;
+        Some(log_key(&point.file, point.offset)?.cmp(&log_key(&self.file, self.offset)?))
     }
 }
 
+/// The number at the end of a log file's name, and the offset.
+fn log_key(file: &str, offset: u64) -> Option<(u64, u64)> {
+    let number = file.rsplit('.').next().and_then(|n| n.parse::<u64>().ok())?;
+    Some((number, offset))
+}
+
 impl Position {
+    /// True where the transaction that begins so is at or before this position. Sound because positions are
+    /// always between transactions: one that begins before a position also ends at or before it. By the place
+    /// in the log on the same server, by GTID otherwise; `None` where neither can tell.
+    pub fn includes(&self, begin: &Begin) -> Option<bool> {
+        let Self::Binlog(position) = self;
+        let by_place = begin.start.as_ref().and_then(|start| position.point_order(start));
+        by_place
+            .map(Ordering::is_lt)
+            .or_else(|| begin.gtid.as_ref().and_then(|gtid| position.gtids.contains(gtid)))
+    }
+
     /// True where everything before `target` is also before this position: by file and offset on the same
     /// server, by GTID sets otherwise. `None` where the two can't be compared.
     pub fn has_reached(&self, target: &Self) -> Option<bool> {
@@ -139,6 +181,27 @@ mod tests {
         let Position::Binlog(position) = &mut bare;
         position.gtids = GtidState::None;
         assert_eq!(here.has_reached(&bare), None);
+    }
+
+    #[test]
+    fn a_transaction_is_before_a_position_by_its_begin_alone() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let position = at("a", "binlog.000003", 500, &format!("{uuid}:1-7"));
+        let begin = |server: &str, offset, number| {
+            let source =
+                crate::gtid::MysqlSource { uuid: crate::gtid::parse_uuid(uuid).unwrap(), tag: String::new() };
+            Begin {
+                gtid: Some(Gtid::Mysql(crate::gtid::MysqlGtid { source, number })),
+                commit_time_us: 0,
+                start: Some(LogPoint { server: server.into(), file: "binlog.000003".into(), offset }),
+            }
+        };
+        assert_eq!(position.includes(&begin("a", 499, 99)), Some(true));
+        assert_eq!(position.includes(&begin("a", 500, 1)), Some(false));
+        assert_eq!(position.includes(&begin("b", 9999, 7)), Some(true));
+        assert_eq!(position.includes(&begin("b", 4, 8)), Some(false));
+        let bare = Begin { gtid: None, commit_time_us: 0, start: None };
+        assert_eq!(position.includes(&bare), None);
     }
 
     /// Persisted form: this text must be readable for ever.
