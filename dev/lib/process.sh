@@ -15,7 +15,8 @@ start_time() { # start_time PID; the program's name (field 2) may hold blanks, s
     local stat
     { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
     read -ra stat <<<"${stat##*) }"
-    [[ ${stat[0]} != Z ]] || return 1
+    # A zombie has ended, unless it is only the first of several threads that has.
+    [[ ${stat[0]} != Z || ${stat[17]} -gt 1 ]] || return 1
     echo "${stat[19]}"
 }
 
