@@ -45,5 +45,5 @@ pub use escape::{push_hex, push_identifier, push_string};
 pub use options::{ConnectOptions, Scheme, Secret, TlsMode, UrlError};
 pub use packet::{Column, OkInfo, StatusFlags};
 pub use replication::{BinlogDump, BinlogStart, ReplicaIdentity};
-pub use rows::{QueryResult, Row, RowStream, TextRow};
+pub use rows::{PausedRows, QueryResult, Row, RowStream, TextRow};
 pub use version::{Flavor, ServerVersion};

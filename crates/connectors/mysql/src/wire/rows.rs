@@ -160,10 +160,34 @@ impl<'c> RowStream<'c> {
         self.connection.settle(rest)
     }
 
+    /// Sets the rows aside, so that their connection can be held in the same place as they. Until they are resumed
+    /// the connection takes no command.
+    pub fn pause(self) -> PausedRows {
+        PausedRows { columns: self.columns, cells: self.cells, result: self.result, failed: self.failed }
+    }
+
     /// Reads the remaining rows and returns the result's warnings and status.
     pub async fn finish(mut self) -> Result<OkInfo, WireError> {
         while self.next().await?.is_some() {}
         self.result.take().ok_or(WireError::Poisoned)
+    }
+}
+
+/// Rows of a running query without their connection; see [`RowStream::pause`].
+#[derive(Debug)]
+pub struct PausedRows {
+    columns: Arc<[Column]>,
+    cells: Vec<Cell>,
+    result: Option<OkInfo>,
+    failed: bool,
+}
+
+impl PausedRows {
+    /// Goes on where the stream was paused. `connection` must be the one that the rows come from; on one that isn't
+    /// in the middle of a result there are no more rows.
+    pub fn resume(self, connection: &mut Connection) -> RowStream<'_> {
+        let failed = self.failed || (self.result.is_none() && connection.state != State::Busy);
+        RowStream { connection, columns: self.columns, cells: self.cells, result: self.result, failed }
     }
 }
 
