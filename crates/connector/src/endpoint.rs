@@ -1,8 +1,9 @@
 //! One endpoint of a migration.
 
 use async_trait::async_trait;
+use whimbrel_model::{RowRef, TableVersion};
 
-use crate::{Catalog, LogReader, LogStart, Result, SnapshotReader, Writer};
+use crate::{Catalog, LogReader, LogStart, Result, SnapshotReader, TablePlan, Writer};
 
 /// A database that rows and changes are read from.
 ///
@@ -38,4 +39,28 @@ pub trait Target: Send + Sync {
     /// Creates the state table where it isn't there, takes over the task (its epoch becomes one more than
     /// the last) and returns the new epoch. Writers of older epochs can't commit state from then on.
     async fn take_over(&self, task: &str) -> Result<u64>;
+
+    /// The statement that makes one row of the target what the source has, for people to read and run.
+    ///
+    /// `wanted` is the source's row (in the plan's source layout), `found` the target's (in the layout of
+    /// `target`); one of them may be missing, not both. The statement names the row by its key (a keyless
+    /// table: by all columns) and carries the whole row that it expects to find, so that it changes nothing
+    /// where the row has changed since.
+    ///
+    /// # Errors
+    /// A value that can't be written as SQL (text that isn't valid in its charset).
+    fn correction(
+        &self,
+        plan: &TablePlan,
+        target: &TableVersion,
+        wanted: Option<RowRef<'_>>,
+        found: Option<RowRef<'_>>,
+    ) -> Result<Correction>;
+}
+
+/// A correction and what takes it back. Both end without a semicolon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    pub statement: String,
+    pub undo: String,
 }

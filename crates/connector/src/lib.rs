@@ -12,19 +12,28 @@
 //! | [`Digest`] | digest of a key range, computed by the server | `snapshot.rs` |
 //! | [`LogReader`] | transactions from a position on | `log.rs` |
 //! | [`Writer`] | rows, changes, DDL and state into a target | `writer.rs` |
+//!
+//! Rows that a target doesn't take (now) are kept in the task's state in one format for all components:
+//! [`DeferredRow`] (`deferred.rs`) and [`ParkedRow`] (`parked.rs`), both made of the frames of `image.rs`.
 
 pub mod catalog;
+pub mod deferred;
 pub mod endpoint;
 pub mod error;
+pub mod image;
 pub mod log;
+pub mod parked;
 pub mod plan;
 pub mod snapshot;
 pub mod writer;
 
 pub use catalog::{Catalog, Finding, Flavor, ServerInfo, Severity, TableEstimate, TableKind, TableSummary};
-pub use endpoint::{Source, Target};
+pub use deferred::DeferredRow;
+pub use endpoint::{Correction, Source, Target};
 pub use error::{ConnectorError, ErrorKind, Policy};
+pub use image::{ImageColumn, ImageError, RowOwner};
 pub use log::{LogReader, LogStart, TableFilter};
+pub use parked::{ParkedRow, ParkedState, RefusedOp};
 pub use plan::{ColumnMap, PlanError, TablePlan, UniqueKey};
 pub use snapshot::{Digest, KeyBound, KeyRange, RangeDigest, SnapshotReader};
 pub use writer::{InsertMode, Pressure, StateEntry, StateKey, Writer};

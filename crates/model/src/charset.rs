@@ -134,6 +134,26 @@ impl Charset {
         }
     }
 
+    /// UTF-8 text in this charset; `None` where a character isn't in it, or the bytes are no UTF-8.
+    pub fn encode_utf8(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
+        if matches!(self, Self::Binary | Self::Utf8mb4) {
+            return Some(Cow::Borrowed(text));
+        }
+        let chars = std::str::from_utf8(text).ok()?;
+        match self {
+            Self::Ascii => chars.is_ascii().then_some(Cow::Borrowed(text)),
+            Self::Utf8mb3 => chars.chars().all(|c| c <= '\u{ffff}').then_some(Cow::Borrowed(text)),
+            Self::Ucs2 if chars.chars().any(|c| c > '\u{ffff}') => None,
+            Self::Ucs2 | Self::Utf16 => Some(chars.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Self::Utf16le => Some(chars.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            Self::Utf32 => Some(chars.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+            _ => {
+                let (bytes, _, unmappable) = self.encoding().encode(chars);
+                (!unmappable).then_some(bytes)
+            }
+        }
+    }
+
     /// The WHATWG encoding that maps like MySQL's charset. MySQL's latin1 is windows-1252 with the five
     /// holes mapped to C1 controls, as WHATWG has it.
     fn encoding(self) -> &'static Encoding {
@@ -206,7 +226,10 @@ mod tests {
             (Charset::Utf8mb4, "ü".as_bytes(), "ü"),
         ] {
             assert_eq!(charset.to_utf8(bytes).unwrap(), text.as_bytes(), "{charset}");
+            assert_eq!(charset.encode_utf8(text.as_bytes()).unwrap(), bytes, "{charset}");
         }
+        assert_eq!(Charset::Latin1.encode_utf8("你".as_bytes()), None);
+        assert_eq!(Charset::Ucs2.encode_utf8("😀".as_bytes()), None);
     }
 
     #[test]
