@@ -216,6 +216,9 @@ pub(crate) fn decode_header<H: DeserializeOwned>(payload: &mut &[u8]) -> Result<
 
 /// Reads the next image of a frame.
 pub(crate) fn decode_image(payload: &mut &[u8], owner: &RowOwner) -> Result<RowBatch, ImageError> {
+    if owner.key.iter().any(|column| *column >= owner.columns.len()) {
+        return Err(ImageError::Truncated("columns"));
+    }
     let batch = RowBatch::decode(owner.kinds(), take_bytes(payload, "row")?).map_err(ImageError::Row)?;
     if batch.len() == 1 { Ok(batch) } else { Err(ImageError::RowCount(batch.len())) }
 }
@@ -240,7 +243,7 @@ pub(crate) mod tests {
         let schema = TableSchema {
             name: TableName::new("shop", "orders"),
             columns: vec![
-                Column::new("id", int.clone(), false),
+                Column::new("id", int, false),
                 Column::new("note", DataType::VarBinary { bytes: 9 }, true),
             ],
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
