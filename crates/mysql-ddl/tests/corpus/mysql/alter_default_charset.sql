@@ -1,0 +1,2 @@
+ALTER TABLE t DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+ALTER TABLE t CHARACTER SET = latin1, COLLATE = latin1_swedish_ci;

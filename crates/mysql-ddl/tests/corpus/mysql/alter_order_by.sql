@@ -1,0 +1,1 @@
+ALTER TABLE t ORDER BY a, b DESC;

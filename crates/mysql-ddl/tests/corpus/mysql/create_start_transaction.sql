@@ -1,0 +1,4 @@
+CREATE TABLE `t2` (
+  `a` int DEFAULT NULL,
+  `b` varchar(10) COLLATE utf8mb4_bin NOT NULL DEFAULT ''
+) ENGINE=InnoDB START TRANSACTION;

@@ -1,0 +1,1 @@
+CREATE TABLE t (a INT, b INT, j JSON, KEY ((a + b)), INDEX f ((ABS(a)) DESC, b), UNIQUE KEY u ((LOWER(CAST(a AS CHAR(10))))), INDEX mv ((CAST(j->'$.ids' AS UNSIGNED ARRAY))), INDEX mv2 ((CAST(j->>'$.name' AS CHAR(30)) COLLATE utf8mb4_bin)));

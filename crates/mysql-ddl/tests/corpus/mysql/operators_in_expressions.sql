@@ -1,0 +1,1 @@
+CREATE TABLE t (a INT, b INT, CHECK (a <=> b OR a != b AND NOT (a << 2 > b >> 1) || a && b ^ ~a | b & 3), c INT AS (a DIV b % 7 - -1 --1), d VARCHAR(9) AS (a REGEXP '^[a-z]+\\.$'), e JSON, f INT AS (e->'$.a') , g TEXT AS (e ->> "$.b"), h INT AS (CASE WHEN a THEN 1 ELSE `b` END), i DATE AS (a /* c */ + INTERVAL 1 DAY), j INT AS (@@sql_mode IS NULL));

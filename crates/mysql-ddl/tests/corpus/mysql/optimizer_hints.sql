@@ -1,0 +1,2 @@
+CREATE TABLE t AS SELECT /*+ MAX_EXECUTION_TIME(1000) */ 1 AS a;
+INSERT /*+ SET_VAR(foreign_key_checks=OFF) */ INTO t VALUES (1);

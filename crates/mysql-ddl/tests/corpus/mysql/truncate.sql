@@ -1,0 +1,2 @@
+TRUNCATE TABLE t;
+TRUNCATE db.t;

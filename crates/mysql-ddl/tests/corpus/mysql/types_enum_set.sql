@@ -1,0 +1,1 @@
+CREATE TABLE t (a ENUM('x','y','it''s','back\\slash','') NOT NULL DEFAULT 'x', b SET('a','b','c') DEFAULT 'a,b', c ENUM('ä','日本') CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, d ENUM("double", 'q"uote'));
