@@ -12,9 +12,9 @@ source "$DEV/lib/debian.sh"
 # shellcheck source=../lib/tls.sh
 source "$DEV/lib/tls.sh"
 
-# mariadb-server itself only for its plugins (ed25519), without the packages that it asks for.
+# mariadb-server only for its plugins (ed25519) and mariadb-client for mariadb-binlog, without the packages they ask for.
 server_install() {
-    debian_unpack "$DIST/root" bookworm mariadb-server-core mariadb-client-core +mariadb-server
+    debian_unpack "$DIST/root" bookworm mariadb-server-core mariadb-client-core +mariadb-server +mariadb-client
     debian_programs "$DIST/root" "$DIST/bin" /usr/sbin/mariadbd /usr/bin/{mariadb,mariadb-binlog}
 }
 
