@@ -1,4 +1,7 @@
 //! Connector for MySQL, MariaDB and OceanBase in MySQL mode.
 
 pub mod error;
+pub mod snapshot;
+pub mod sql;
 pub mod wire;
+pub mod writer;

@@ -1,0 +1,391 @@
+//! Cells as SQL literals.
+//!
+//! A [`Literal`] is made once for a column (what the source's bytes mean, what the target's column is) and
+//! then writes any number of its cells into a statement buffer without allocating.
+//!
+//! What it guarantees, for a session whose client charset is utf8mb4, whose `sql_mode` has no
+//! `NO_BACKSLASH_ESCAPES` and whose time zone is UTC:
+//! - integers, decimals, bits: digits; doubles: the shortest text that reads back to the same bits;
+//! - FLOAT: its exact value as a double, so that the server's rounding to FLOAT meets the same bits (a
+//!   short decimal would be rounded twice, first to a double); FLOAT(M,D): the shortest text, because
+//!   OceanBase refuses the exact value of the largest number that the column holds (1264);
+//! - text: UTF-8 in quotes; ENUM and SET: the names of their members; bytes and geometry: `_binary'...'`
+//!   for more than a few bytes, because it is shorter than hex and reads as the same binary string.
+//!
+//! What it does not do: guess. Bytes that are no text in their charset, an unknown value and a member that
+//! isn't there are errors.
+
+use whimbrel_model::{Charset, DataType, ValueRef};
+
+use super::fixed_bytes;
+use crate::wire::{push_hex, push_string};
+
+/// Why a cell can't be written as a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LiteralError {
+    #[error("its bytes are not valid {0} text")]
+    InvalidText(Charset),
+    #[error("the log holds no value for it")]
+    Unknown,
+    #[error("member {0} is none of its type")]
+    NoSuchMember(u64),
+    #[error("it has a wrong number of bytes for its type")]
+    WrongWidth,
+    #[error("it is not a finite number")]
+    NotFinite,
+}
+
+/// Shorter binary strings go out as hex, which every tool shows in a readable way.
+const SHORT_BYTES: usize = 16;
+
+/// How the cells of one column are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Literal<'a> {
+    form: Form<'a>,
+    /// The target rounds floats to a fixed number of digits.
+    short_floats: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
+    /// The value's own kind says it all.
+    Value,
+    /// Text to be converted to UTF-8.
+    Text(Charset),
+    /// Text that is stored as it is.
+    Raw,
+    /// Text in the charset of the column that it is compared with.
+    Introduced(Charset),
+    Enum(&'a [String]),
+    Set(&'a [String]),
+    FixedBytes(&'a DataType),
+}
+
+impl<'a> Literal<'a> {
+    /// For cells of a column of type `source` that are stored in, or compared with, one of type `target`.
+    pub fn new(source: &'a DataType, target: &DataType) -> Self {
+        let form = match source {
+            DataType::Char { charset, .. }
+            | DataType::VarChar { charset, .. }
+            | DataType::Text { charset, .. } => {
+                let binary = matches!(
+                    target,
+                    DataType::Binary { .. } | DataType::VarBinary { .. } | DataType::Blob { .. }
+                );
+                if binary { Form::Raw } else { Form::Text(*charset) }
+            }
+            DataType::Enum { members, .. } => Form::Enum(members),
+            DataType::Set { members, .. } => Form::Set(members),
+            DataType::Uuid | DataType::Inet4 | DataType::Inet6 => Form::FixedBytes(source),
+            _ => Form::Value,
+        };
+        let short_floats = match target {
+            DataType::Float { digits, .. } => digits.is_some(),
+            DataType::Double { .. } => false,
+            _ => true,
+        };
+        Self { form, short_floats }
+    }
+
+    /// As [`Literal::new`], to be compared with the stored value: floats always exact.
+    pub fn compared(source: &'a DataType, target: &DataType) -> Self {
+        Self { short_floats: false, ..Self::new(source, target) }
+    }
+
+    /// For values of a column that are compared with the same column of the server that they were read from. Text
+    /// stays in its charset, ENUM and SET are numbers, which is how they are ordered. `introducers` is false for
+    /// servers that know no `_charset` but UTF-8 and binary (OceanBase).
+    pub fn own(data_type: &'a DataType, introducers: bool) -> Self {
+        let form = match data_type {
+            DataType::Enum { .. } | DataType::Set { .. } => Form::Value,
+            _ => match data_type.charset() {
+                Charset::Binary => Self::new(data_type, data_type).form,
+                Charset::Utf8mb4 => Form::Text(Charset::Utf8mb4),
+                charset if introducers => Form::Introduced(charset),
+                charset => Form::Text(charset),
+            },
+        };
+        Self { form, short_floats: false }
+    }
+
+    /// Appends the literal of a cell.
+    ///
+    /// # Errors
+    /// As [`LiteralError`] says; then part of a literal may have been appended.
+    pub fn push(&self, out: &mut Vec<u8>, value: ValueRef<'_>) -> Result<(), LiteralError> {
+        match value {
+            ValueRef::Null => out.extend_from_slice(b"NULL"),
+            ValueRef::Unknown => return Err(LiteralError::Unknown),
+            ValueRef::Int(number) => push_i64(out, number),
+            ValueRef::UInt(number) | ValueRef::Bit(number) => push_u64(out, number),
+            ValueRef::Text(text) => return self.push_text(out, text),
+            ValueRef::Decimal(digits) => out.extend_from_slice(digits),
+            ValueRef::DateTime(value) | ValueRef::Timestamp(value) => {
+                out.push(b'\'');
+                value.write(out, if value.micro() == 0 { 0 } else { 6 });
+                out.push(b'\'');
+            }
+            ValueRef::Date(value) => {
+                out.push(b'\'');
+                value.write(out);
+                out.push(b'\'');
+            }
+            ValueRef::Time(value) => {
+                out.push(b'\'');
+                value.write(out, if value.micros() % 1_000_000 == 0 { 0 } else { 6 });
+                out.push(b'\'');
+            }
+            ValueRef::Double(number) => return push_double(out, number),
+            ValueRef::Float(number) => return self.push_float(out, number),
+            ValueRef::Year(year) => push_u64(out, u64::from(year)),
+            ValueRef::Bytes(bytes) => return self.push_fixed_or_bytes(out, bytes),
+            ValueRef::Geometry(bytes) => push_bytes(out, bytes),
+            ValueRef::Json(text) => push_string(out, text),
+            ValueRef::Enum(number) => return self.push_member(out, number),
+            ValueRef::Set(bits) => return self.push_members(out, bits),
+        }
+        Ok(())
+    }
+
+    fn push_text(&self, out: &mut Vec<u8>, text: &[u8]) -> Result<(), LiteralError> {
+        match self.form {
+            Form::Text(charset) => {
+                let utf8 = charset.to_utf8(text).map_err(|error| LiteralError::InvalidText(error.charset))?;
+                push_string(out, &utf8);
+            }
+            Form::Introduced(charset) => {
+                out.push(b'_');
+                out.extend_from_slice(charset.name().as_bytes());
+                out.push(b' ');
+                push_hex(out, text);
+            }
+            _ => push_bytes(out, text),
+        }
+        Ok(())
+    }
+
+    fn push_float(&self, out: &mut Vec<u8>, number: f32) -> Result<(), LiteralError> {
+        if self.short_floats {
+            if !number.is_finite() {
+                return Err(LiteralError::NotFinite);
+            }
+            push_display(out, format_args!("{number:e}"));
+            return Ok(());
+        }
+        push_double(out, f64::from(number))
+    }
+
+    fn push_fixed_or_bytes(&self, out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), LiteralError> {
+        if let Form::FixedBytes(data_type) = self.form {
+            let text = fixed_bytes::to_text(data_type, bytes).ok_or(LiteralError::WrongWidth)?;
+            push_string(out, text.as_bytes());
+        } else {
+            push_bytes(out, bytes);
+        }
+        Ok(())
+    }
+
+    /// Number 0 is what an invalid insert left; it has no name, and `''` could be another member's.
+    fn push_member(&self, out: &mut Vec<u8>, number: u16) -> Result<(), LiteralError> {
+        let Form::Enum(members) = self.form else {
+            push_u64(out, u64::from(number));
+            return Ok(());
+        };
+        let Some(index) = number.checked_sub(1) else {
+            out.push(b'0');
+            return Ok(());
+        };
+        let name = members.get(usize::from(index)).ok_or(LiteralError::NoSuchMember(number.into()))?;
+        push_string(out, name.as_bytes());
+        Ok(())
+    }
+
+    fn push_members(&self, out: &mut Vec<u8>, bits: u64) -> Result<(), LiteralError> {
+        let Form::Set(members) = self.form else {
+            push_u64(out, bits);
+            return Ok(());
+        };
+        out.push(b'\'');
+        let mut rest = bits;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            let name = members.get(bit as usize).ok_or(LiteralError::NoSuchMember(u64::from(bit) + 1))?;
+            if rest != bits {
+                out.push(b',');
+            }
+            // The literal of the name without its quotes.
+            let start = out.len();
+            push_string(out, name.as_bytes());
+            out.remove(start);
+            out.pop();
+            rest &= rest - 1;
+        }
+        out.push(b'\'');
+        Ok(())
+    }
+}
+
+/// Appends a binary string.
+pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= SHORT_BYTES {
+        push_hex(out, bytes);
+    } else {
+        out.extend_from_slice(b"_binary");
+        push_string(out, bytes);
+    }
+}
+
+/// Appends the shortest decimal text that reads back to the same bits; it always has an exponent, so that servers
+/// read it as a double and not as a decimal.
+pub fn push_double(out: &mut Vec<u8>, number: f64) -> Result<(), LiteralError> {
+    if !number.is_finite() {
+        return Err(LiteralError::NotFinite);
+    }
+    push_display(out, format_args!("{number:e}"));
+    Ok(())
+}
+
+fn push_display(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    out.write_fmt(text).expect("writing to a vector can't fail");
+}
+
+/// Appends a number in decimal.
+pub fn push_u64(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn push_i64(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    push_u64(out, number.unsigned_abs());
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_model::{Date, DateTime, TextSize, Time};
+
+    use super::*;
+
+    const INT: DataType = DataType::Int { bytes: 8, unsigned: false, zerofill: None };
+    const FLOAT: DataType = DataType::Float { digits: None, unsigned: false };
+
+    fn literal(source: &DataType, target: &DataType, value: ValueRef<'_>) -> Result<String, LiteralError> {
+        let mut out = Vec::new();
+        Literal::new(source, target).push(&mut out, value)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    fn text(charset: Charset) -> DataType {
+        DataType::Text { size: TextSize::Regular, charset, collation: String::new() }
+    }
+
+    #[test]
+    fn numbers_are_exact() {
+        for (value, expected) in [
+            (ValueRef::Int(i64::MIN), "-9223372036854775808"),
+            (ValueRef::Int(0), "0"),
+            (ValueRef::UInt(u64::MAX), "18446744073709551615"),
+            (ValueRef::Double(-0.0), "-0e0"),
+            (ValueRef::Double(5e-324), "5e-324"),
+            (ValueRef::Double(0.1), "1e-1"),
+            (ValueRef::Decimal(b"-12.50"), "-12.50"),
+            (ValueRef::Bit(5), "5"),
+            (ValueRef::Year(0), "0"),
+            (ValueRef::Null, "NULL"),
+        ] {
+            assert_eq!(literal(&INT, &INT, value).unwrap(), expected);
+        }
+        assert_eq!(literal(&INT, &INT, ValueRef::Double(f64::NAN)), Err(LiteralError::NotFinite));
+        assert_eq!(literal(&INT, &INT, ValueRef::Unknown), Err(LiteralError::Unknown));
+    }
+
+    #[test]
+    fn floats_are_exact_doubles_unless_the_column_rounds_them() {
+        let rounded = DataType::Float { digits: Some((7, 3)), unsigned: false };
+        let decimal = DataType::Decimal { precision: 10, scale: 3, unsigned: false };
+        assert_eq!(literal(&FLOAT, &FLOAT, ValueRef::Float(0.1)).unwrap(), "1.0000000149011612e-1");
+        assert_eq!(literal(&FLOAT, &rounded, ValueRef::Float(9999.999)).unwrap(), "9.999999e3");
+        assert_eq!(literal(&FLOAT, &decimal, ValueRef::Float(0.1)).unwrap(), "1e-1");
+    }
+
+    #[test]
+    fn temporal_values_show_a_fraction_only_where_there_is_one() {
+        let day = Date::new(2021, 2, 30).unwrap();
+        for (value, expected) in [
+            (ValueRef::Date(Date::ZERO), "'0000-00-00'"),
+            (ValueRef::DateTime(DateTime::new(day, 1, 2, 3, 0).unwrap()), "'2021-02-30 01:02:03'"),
+            (ValueRef::DateTime(DateTime::new(day, 1, 2, 3, 40).unwrap()), "'2021-02-30 01:02:03.000040'"),
+            (ValueRef::Time(Time::from_micros(-1).unwrap()), "'-00:00:00.000001'"),
+            (ValueRef::Time(Time::from_micros(-3_020_399_000_000).unwrap()), "'-838:59:59'"),
+        ] {
+            assert_eq!(literal(&INT, &INT, value).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn text_goes_out_as_utf8_and_only_if_it_is_text() {
+        let utf8 = text(Charset::Utf8mb4);
+        assert_eq!(literal(&text(Charset::Latin1), &utf8, ValueRef::Text(b"caf\xe9'")).unwrap(), "'café\\''");
+        assert_eq!(
+            literal(&utf8, &utf8, ValueRef::Text(b"\xff")),
+            Err(LiteralError::InvalidText(Charset::Utf8mb4))
+        );
+        let blob = DataType::Blob { size: TextSize::Regular };
+        assert_eq!(literal(&utf8, &blob, ValueRef::Text(b"\xff")).unwrap(), "x'ff'");
+        assert_eq!(
+            literal(&blob, &blob, ValueRef::Bytes(&[b'a'; 17])).unwrap(),
+            "_binary'aaaaaaaaaaaaaaaaa'"
+        );
+        assert_eq!(literal(&DataType::Uuid, &utf8, ValueRef::Bytes(&[0; 15])), Err(LiteralError::WrongWidth));
+    }
+
+    #[test]
+    fn a_column_is_compared_with_its_own_bytes_and_numbers() {
+        let own = |data_type: &DataType, introducers, value| {
+            let mut out = Vec::new();
+            Literal::own(data_type, introducers).push(&mut out, value).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let latin1 = text(Charset::Latin1);
+        assert_eq!(own(&latin1, true, ValueRef::Text(b"\xe9")), "_latin1 x'e9'");
+        assert_eq!(own(&latin1, false, ValueRef::Text(b"\xe9")), "'é'");
+        assert_eq!(own(&text(Charset::Utf8mb4), true, ValueRef::Text("é".as_bytes())), "'é'");
+        let members = vec!["a".to_owned()];
+        let one = DataType::Enum { members, charset: Charset::Utf8mb4, collation: String::new() };
+        assert_eq!(own(&one, true, ValueRef::Enum(1)), "1");
+        let rounded = DataType::Float { digits: Some((7, 1)), unsigned: false };
+        assert_eq!(own(&rounded, true, ValueRef::Float(0.1)), "1.0000000149011612e-1");
+        let mut out = Vec::new();
+        Literal::compared(&rounded, &rounded).push(&mut out, ValueRef::Float(0.5)).unwrap();
+        assert_eq!(out, b"5e-1");
+    }
+
+    #[test]
+    fn members_go_out_by_name() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (charset, collation) = (Charset::Utf8mb4, String::new());
+        let members = names(&["it's", "b", ""]);
+        let one = DataType::Enum { members: members.clone(), charset, collation: collation.clone() };
+        let many = DataType::Set { members, charset, collation };
+        for (value, expected) in [(0, "0"), (1, "'it\\'s'"), (3, "''")] {
+            assert_eq!(literal(&one, &one, ValueRef::Enum(value)).unwrap(), expected);
+        }
+        assert_eq!(literal(&one, &one, ValueRef::Enum(4)), Err(LiteralError::NoSuchMember(4)));
+        for (value, expected) in [(0, "''"), (3, "'it\\'s,b'"), (2, "'b'")] {
+            assert_eq!(literal(&many, &many, ValueRef::Set(value)).unwrap(), expected);
+        }
+        assert_eq!(literal(&many, &many, ValueRef::Set(8)), Err(LiteralError::NoSuchMember(4)));
+    }
+}
