@@ -24,6 +24,7 @@ pub mod image;
 pub mod log;
 pub mod parked;
 pub mod plan;
+pub mod retry;
 pub mod snapshot;
 pub mod writer;
 
@@ -35,6 +36,7 @@ pub use image::{ImageColumn, ImageError, RowOwner};
 pub use log::{LogReader, LogStart, TableFilter};
 pub use parked::{ParkedRow, ParkedState, RefusedOp};
 pub use plan::{ColumnMap, PlanError, TablePlan, UniqueKey};
+pub use retry::Backoff;
 pub use snapshot::{Digest, KeyBound, KeyRange, RangeDigest, SnapshotReader};
 pub use writer::{InsertMode, Pressure, StateEntry, StateKey, Writer};
 
