@@ -363,7 +363,10 @@ impl Framing {
             Poll::Ready(Ok(()))
         });
         let written = bounded(limit, written).await;
-        written.map_err(|source| self.write_error(source))
+        match written {
+            Ok(()) => Ok(()),
+            Err(source) => Err(self.write_error(source).await),
+        }
     }
 
     /// Sends what is queued.
@@ -379,7 +382,10 @@ impl Framing {
             }
         });
         let flushed = bounded(limit, flushed).await;
-        flushed.map_err(|source| self.write_error(source))
+        match flushed {
+            Ok(()) => Ok(()),
+            Err(source) => Err(self.write_error(source).await),
+        }
     }
 
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -394,8 +400,10 @@ impl Framing {
     }
 
     /// If the server said why it stopped taking the command, that is the error.
-    fn write_error(&mut self, source: io::Error) -> WireError {
+    async fn write_error(&mut self, source: io::Error) -> WireError {
         self.dead = true;
+        // One look without waiting; whether it finds something or fails, the write error stands.
+        poll_fn(|cx| Poll::Ready(drop(self.poll_fill(cx)))).await;
         if let Ok(Some(span)) = self.buffered_packet()
             && self.bytes(span).first() == Some(&packet::ERR)
         {
