@@ -1,1 +1,292 @@
-//! Compares all fields of all rows and writes differences and correction SQL.
+//! Full-Verification: compares all fields of all rows of both sides, while both are written.
+//!
+//! What it guarantees:
+//! - Both directions: every row of the source is looked for at the target, and every row of the target at the
+//!   source.
+//! - All columns, by value: text in UTF-8 whatever its charset, JSON by meaning, decimals by number. A digest
+//!   computed by the servers replaces reading only where the connector proves that it is comparable.
+//! - A difference counts only if it is still there after the target has applied everything that was committed
+//!   when the source row was read, and the source row didn't change meanwhile. A row that changes in every
+//!   round is reported as undecided, never as equal.
+//! - Nothing is changed at either side. Correction SQL is written, not run; each statement carries the row that it
+//!   expects and its inverse stands beside it.
+//!
+//! What it doesn't do: compare schemas, or lock anything (but see keyless tables in `keyless`).
+//!
+//! How: `keyed` walks the source's key in chunks and compares by range or by key; `recheck` asks again about
+//! every row that differed; `keyless` compares tables without keys as multisets; `canonical` says when two
+//! values are the same; `output` writes what was found.
+
+mod canonical;
+mod keyed;
+mod keyless;
+mod output;
+mod pairing;
+mod progress;
+mod recheck;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use whimbrel_connector::{
+    Catalog, ConnectorError, ErrorKind, Flavor, KeyRange, Result, SnapshotReader, Source, TablePlan, Target,
+};
+use whimbrel_model::{Position, TableVersion};
+
+pub use output::DifferenceKind;
+pub use progress::{TableVerification, VerifyProgress};
+
+use crate::keyed::TableRun;
+use crate::pairing::Side;
+
+/// Tells how far the target is. Implemented by whoever applies changes.
+#[async_trait]
+pub trait AppliedPosition: Send + Sync {
+    /// Waits until all changes up to `position` are at the target.
+    ///
+    /// # Errors
+    /// They didn't get there in time, or the applying has failed.
+    async fn wait_for(&self, position: &Position) -> Result<()>;
+}
+
+/// Nobody applies changes, or nobody who could be asked: each round waits a little, so that what is on its way
+/// may arrive.
+pub struct Unattended {
+    pub pause: Duration,
+}
+
+#[async_trait]
+impl AppliedPosition for Unattended {
+    async fn wait_for(&self, _: &Position) -> Result<()> {
+        tokio::time::sleep(self.pause).await;
+        Ok(())
+    }
+}
+
+/// One table to compare.
+#[derive(Clone)]
+pub struct VerifyTable {
+    pub plan: Arc<TablePlan>,
+    /// The target's table, as its own reader reads it.
+    pub target: Arc<TableVersion>,
+}
+
+/// How a verification runs.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// Tables or chunks compared at the same time; each takes one connection to each side.
+    pub workers: usize,
+    /// Most rows of one chunk, and the bytes from which its number of rows is estimated.
+    pub chunk_rows: u64,
+    pub chunk_bytes: u64,
+    /// How often a row that differs is read again before it counts as undecided.
+    pub rounds: u32,
+    /// Rounds that must find a difference before it counts: 1 where [`AppliedPosition`] knows what it says.
+    pub confirmations: u32,
+    /// Differences of one table after which it isn't read further.
+    pub most_differences: u64,
+    /// Where difference files and correction SQL go.
+    pub corrections: PathBuf,
+    /// Flavours of both sides, for digests.
+    pub source_flavor: Flavor,
+    pub target_flavor: Flavor,
+    /// How long a lost server is waited for.
+    pub retry_for: Duration,
+}
+
+/// What was found, per table in the order given.
+#[derive(Clone, Debug)]
+pub struct VerifyReport {
+    pub tables: Vec<TableVerification>,
+}
+
+impl VerifyReport {
+    /// True where no row differs and none is undecided.
+    pub fn is_equal(&self) -> bool {
+        self.tables.iter().all(|table| table.differences() == 0 && table.undecided == 0)
+    }
+}
+
+/// A verification, to be run once.
+pub struct FullVerification {
+    shared: Arc<Shared>,
+}
+
+/// What every worker shares.
+pub(crate) struct Shared {
+    pub source: Arc<dyn Source>,
+    pub target: Arc<dyn Target>,
+    pub tables: Vec<VerifyTable>,
+    pub applied: Arc<dyn AppliedPosition>,
+    pub options: VerifyOptions,
+    pub progress: Arc<VerifyProgress>,
+    pub cancel: CancellationToken,
+}
+
+impl FullVerification {
+    pub fn new(
+        source: Arc<dyn Source>,
+        target: Arc<dyn Target>,
+        tables: Vec<VerifyTable>,
+        applied: Arc<dyn AppliedPosition>,
+        options: VerifyOptions,
+        cancel: CancellationToken,
+    ) -> Self {
+        let names = tables
+            .iter()
+            .map(|table| (table.plan.source.schema.name.to_string(), table.target.schema.name.to_string()));
+        let progress = Arc::new(VerifyProgress::new(names));
+        Self { shared: Arc::new(Shared { source, target, tables, applied, options, progress, cancel }) }
+    }
+
+    /// Counters that can be read while the verification runs.
+    pub fn progress(&self) -> Arc<VerifyProgress> {
+        self.shared.progress.clone()
+    }
+
+    /// Compares all tables.
+    ///
+    /// # Errors
+    /// The first error that can't be cured by trying again; [`ErrorKind::Cancelled`] when the token fired.
+    pub async fn run(self) -> Result<VerifyReport> {
+        let shared = self.shared;
+        output::prepare(&shared.options.corrections)?;
+        let (chunks, queue) = mpsc::channel(shared.options.workers.max(1));
+        let queue = Arc::new(Mutex::new(queue));
+        let mut workers = JoinSet::new();
+        workers.spawn(plan(shared.clone(), chunks));
+        for _ in 0..shared.options.workers.max(1) {
+            workers.spawn(work(shared.clone(), queue.clone()));
+        }
+        while let Some(ended) = workers.join_next().await {
+            // Dropping the set stops the others.
+            ended.map_err(|panic| {
+                ConnectorError::new(ErrorKind::Other, "verification", "a worker broke").with_source(panic)
+            })??;
+        }
+        Ok(VerifyReport { tables: shared.progress.results() })
+    }
+}
+
+/// One piece of work.
+pub(crate) enum Work {
+    Chunk {
+        run: Arc<TableRun>,
+        /// Whose key is walked: `Target` looks for rows that the source lacks.
+        side: Side,
+        range: KeyRange,
+    },
+    Keyless {
+        index: usize,
+    },
+}
+
+/// Hands out all tables, piece by piece.
+async fn plan(shared: Arc<Shared>, chunks: mpsc::Sender<Work>) -> Result<()> {
+    let mut sides = Sides::default();
+    for (index, table) in shared.tables.iter().enumerate() {
+        if table.plan.is_keyless() || table.plan.source.schema.row_key().is_none() {
+            if chunks.send(Work::Keyless { index }).await.is_err() {
+                // The workers are gone only where one has failed, and says so itself.
+                return Ok(());
+            }
+            continue;
+        }
+        let run = Arc::new(TableRun::new(&shared, index)?);
+        keyed::plan(&shared, &mut sides, &run, &chunks).await?;
+        run.complete(&shared).await?;
+    }
+    Ok(())
+}
+
+async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Work>>>) -> Result<()> {
+    let mut sides = Sides::default();
+    loop {
+        let next = queue.lock().await.recv().await;
+        match next {
+            None => return Ok(()),
+            Some(Work::Chunk { run, side, range }) => {
+                keyed::chunk(&shared, &mut sides, &run, side, &range).await?;
+            }
+            Some(Work::Keyless { index }) => keyless::verify(&shared, &mut sides, index).await?,
+        }
+    }
+}
+
+/// A worker's connections, made when first needed and again after they were lost.
+#[derive(Default)]
+pub(crate) struct Sides {
+    source: Option<Box<dyn SnapshotReader>>,
+    target: Option<Box<dyn SnapshotReader>>,
+    catalog: Option<Box<dyn Catalog>>,
+}
+
+impl Sides {
+    pub async fn source(&mut self, shared: &Shared) -> Result<&mut dyn SnapshotReader> {
+        if self.source.is_none() {
+            self.source = Some(shared.source.snapshot_reader().await?);
+        }
+        Ok(self.source.as_mut().expect("it was set above").as_mut())
+    }
+
+    pub async fn target(&mut self, shared: &Shared) -> Result<&mut dyn SnapshotReader> {
+        if self.target.is_none() {
+            self.target = Some(shared.target.snapshot_reader().await?);
+        }
+        Ok(self.target.as_mut().expect("it was set above").as_mut())
+    }
+
+    /// Both at once, for reading them side by side.
+    pub async fn both(
+        &mut self,
+        shared: &Shared,
+    ) -> Result<(&mut dyn SnapshotReader, &mut dyn SnapshotReader)> {
+        self.source(shared).await?;
+        self.target(shared).await?;
+        match (&mut self.source, &mut self.target) {
+            (Some(source), Some(target)) => Ok((source.as_mut(), target.as_mut())),
+            _ => unreachable!("both were set above"),
+        }
+    }
+
+    /// A position at or after everything that was read from the source until now.
+    pub async fn read_position(&mut self, shared: &Shared) -> Result<Position> {
+        if self.catalog.is_none() {
+            self.catalog = Some(shared.source.catalog().await?);
+        }
+        self.catalog.as_mut().expect("it was set above").position_after_reads().await
+    }
+
+    /// After an error: all connections are made anew.
+    pub fn drop_all(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Shared {
+    pub fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(ConnectorError::new(
+                ErrorKind::Cancelled,
+                "verification",
+                "the verification was asked to stop",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Waits before another attempt, for which all connections are made anew.
+    pub async fn wait(&self, sides: &mut Sides, delay: Duration) -> Result<()> {
+        sides.drop_all();
+        tracing::warn!("a server went away; reading again in {delay:?}");
+        tokio::select! {
+            () = self.cancel.cancelled() => self.check_cancelled(),
+            () = tokio::time::sleep(delay) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+# Nothing but short calls; what they do stands in dev/.
+.PHONY: demo test check bench fuzz servers stop
+
+demo:          ## install, build, start real servers, migrate a live database, leave the page open
+	dev/demo
+
+test: check    ## everything that CI runs
+	dev/test
+
+check:         ## format, lints, dependencies, licences, links, file length, names
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	dev/check
+
+bench:         ## micro-benchmarks; see bench/README.md
+	bench/run
+
+fuzz:          ## fuzz every target for MINUTES (1) each
+	dev/fuzz $(or $(MINUTES),1)
+
+servers:       ## start the servers of the tests
+	dev/servers up mysql97 mariadb1011 seekdb
+
+stop:          ## stop them
+	dev/servers down

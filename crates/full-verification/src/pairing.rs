@@ -1,0 +1,210 @@
+//! How rows of the two sides find each other.
+//!
+//! Rows are paired by the canonical form of their key, so a difference of types or charsets between the sides
+//! doesn't part a pair, and a collation that takes `a` for `A` doesn't make one.
+
+use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, Result};
+use whimbrel_model::schema::Key;
+use whimbrel_model::{CellKind, DataType, RowBatch, RowRef, TableSchema, ValueRef};
+
+use crate::VerifyTable;
+use crate::canonical;
+
+/// Which side a row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Target,
+}
+
+/// The two keys of a table and how they meet. Borrowed from the table it is made for.
+pub(crate) struct Pairing<'a> {
+    pub table: &'a VerifyTable,
+    /// Columns of the source's row key, as positions in source rows and in target rows.
+    source_key: Vec<(usize, usize)>,
+    /// Columns of the target's row key, likewise.
+    target_key: Vec<(usize, usize)>,
+}
+
+impl<'a> Pairing<'a> {
+    /// # Errors
+    /// A key column of one side that the other side doesn't have.
+    pub fn new(table: &'a VerifyTable) -> Result<Self> {
+        let (source, target) = (&table.plan.source.schema, &table.target.schema);
+        let columns = |key: Option<&Key>| -> Result<Vec<(usize, usize)>> {
+            let parts = key.map(|key| key.parts.as_slice()).unwrap_or_default();
+            parts.iter().map(|part| Self::column(source, target, part.column().unwrap_or_default())).collect()
+        };
+        Ok(Self { table, source_key: columns(source.row_key())?, target_key: columns(target.row_key())? })
+    }
+
+    fn column(source: &TableSchema, target: &TableSchema, name: &str) -> Result<(usize, usize)> {
+        let at = |schema: &TableSchema| {
+            schema.column_index(name).ok_or_else(|| {
+                ConnectorError::new(
+                    ErrorKind::Unsupported,
+                    format!("table {}", schema.name),
+                    format!(
+                        "key column {name} of the other side does not exist here, so rows can't be paired"
+                    ),
+                )
+            })
+        };
+        Ok((at(source)?, at(target)?))
+    }
+
+    /// True where a range of the source's key, given to the target, holds the same rows: the same columns in
+    /// the same order, of types that every server orders alike. Text qualifies under a binary collation only.
+    pub fn ranges_meet(&self) -> bool {
+        let (source, target) = (&self.table.plan.source.schema, &self.table.target.schema);
+        self.source_key == self.target_key
+            && self
+                .source_key
+                .iter()
+                .all(|&(s, t)| ordered_alike(&source.columns[s].data_type, &target.columns[t].data_type))
+    }
+
+    /// What pairs rows: the forms of the source's key columns, with lengths between them.
+    pub fn key_form(&self, side: Side, row: RowRef<'_>) -> Vec<u8> {
+        let mut form = Vec::with_capacity(16);
+        for &(s, t) in &self.source_key {
+            let (column, at) = match side {
+                Side::Source => (&self.table.plan.source.schema.columns[s], s),
+                Side::Target => (&self.table.target.schema.columns[t], t),
+            };
+            let value = canonical::form(&column.data_type, row.get(at));
+            let value = value.as_deref().unwrap_or_default();
+            form.extend_from_slice(&(value.len() as u32).to_be_bytes());
+            form.extend_from_slice(value);
+        }
+        form
+    }
+
+    /// An empty batch for keys of one side.
+    pub fn key_batch(&self, side: Side) -> RowBatch {
+        let (schema, key) = self.key_of(side);
+        RowBatch::new(key.iter().map(|at| schema.columns[*at].data_type.cell_kind()).collect())
+    }
+
+    /// Appends the key by which `to` finds the partner of a row of `from`; false where `to` can't hold such a
+    /// key (so it has no partner).
+    pub fn push_key(&self, from: Side, row: RowRef<'_>, to: Side, keys: &mut RowBatch) -> bool {
+        let pairs = match to {
+            Side::Source => &self.source_key,
+            Side::Target => &self.target_key,
+        };
+        for &(s, t) in pairs {
+            let source = (&self.table.plan.source.schema.columns[s].data_type, s);
+            let target = (&self.table.target.schema.columns[t].data_type, t);
+            let (has, wants) = match from {
+                Side::Source => (source, target),
+                Side::Target => (target, source),
+            };
+            let wanted = if from == to { has.0 } else { wants.0 };
+            if !push_converted(has.0, row.get(has.1), wanted, keys) {
+                keys.abandon_row();
+                return false;
+            }
+        }
+        keys.end_row();
+        true
+    }
+
+    /// A bound of the source's key in the target's terms. Only where [`Pairing::ranges_meet`].
+    pub fn target_bound(&self, bound: &KeyBound) -> Result<KeyBound> {
+        let damaged = || {
+            ConnectorError::new(ErrorKind::Other, "verification", "a key bound doesn't fit the target's key")
+        };
+        let kinds = self.key_batch(Side::Source).kinds().clone();
+        let batch = RowBatch::decode(kinds, &bound.row).map_err(|error| damaged().with_source(error))?;
+        if batch.len() != 1 {
+            return Err(damaged());
+        }
+        let row = batch.row(0);
+        let mut keys = self.key_batch(Side::Target);
+        for (part, &(s, t)) in self.source_key.iter().enumerate() {
+            let has = &self.table.plan.source.schema.columns[s].data_type;
+            let wants = &self.table.target.schema.columns[t].data_type;
+            if !push_converted(has, row.get(part), wants, &mut keys) {
+                return Err(damaged());
+            }
+        }
+        keys.end_row();
+        let mut row = Vec::new();
+        keys.encode(&mut row);
+        Ok(KeyBound { row })
+    }
+
+    /// True where all columns of a pair hold the same values.
+    pub fn same(&self, source: RowRef<'_>, target: RowRef<'_>) -> bool {
+        self.differing(source, target).next().is_none()
+    }
+
+    /// Names of the columns that differ.
+    pub fn differing<'r>(&'r self, source: RowRef<'r>, target: RowRef<'r>) -> impl Iterator<Item = &'r str> {
+        let (left, right) = (&self.table.plan.source.schema, &self.table.target.schema);
+        self.table.plan.columns.iter().filter_map(move |map| {
+            let same = canonical::same(
+                (&left.columns[map.source].data_type, source),
+                map.source,
+                (&right.columns[map.target].data_type, target),
+                map.target,
+            );
+            (!same).then(|| right.columns[map.target].name.as_str())
+        })
+    }
+
+    fn key_of(&self, side: Side) -> (&TableSchema, Vec<usize>) {
+        match side {
+            Side::Source => {
+                (&self.table.plan.source.schema, self.source_key.iter().map(|pair| pair.0).collect())
+            }
+            Side::Target => (&self.table.target.schema, self.target_key.iter().map(|pair| pair.1).collect()),
+        }
+    }
+}
+
+fn ordered_alike(left: &DataType, right: &DataType) -> bool {
+    let (a, b) = (left.cell_kind(), right.cell_kind());
+    match (a, b) {
+        (CellKind::Int | CellKind::UInt, CellKind::Int | CellKind::UInt) => true,
+        (CellKind::Text, CellKind::Text) => {
+            left.collation() == right.collation()
+                && left.collation().is_some_and(|name| name.ends_with("_bin"))
+                && left.charset().is_utf8()
+                && right.charset().is_utf8()
+        }
+        // Members may be numbered differently, JSON and geometry have no order.
+        (CellKind::Enum | CellKind::Set | CellKind::Json | CellKind::Geometry, _) => false,
+        _ => a == b,
+    }
+}
+
+/// Appends a value as a cell of another type; false where that type can't hold it.
+fn push_converted(has: &DataType, value: ValueRef<'_>, wants: &DataType, out: &mut RowBatch) -> bool {
+    match (value, wants.cell_kind()) {
+        (ValueRef::Text(text), CellKind::Text) => {
+            let Ok(utf8) = has.charset().to_utf8(text) else { return false };
+            match wants.charset().encode_utf8(&utf8) {
+                Some(text) => out.push_bytes(&text),
+                None => return false,
+            }
+        }
+        (ValueRef::Int(v), CellKind::UInt) => match u64::try_from(v) {
+            Ok(v) => out.push_uint(v),
+            Err(_) => return false,
+        },
+        (ValueRef::UInt(v), CellKind::Int) => match i64::try_from(v) {
+            Ok(v) => out.push_int(v),
+            Err(_) => return false,
+        },
+        (ValueRef::Float(v), CellKind::Double) => out.push_double(f64::from(v)),
+        (ValueRef::Bytes(_), CellKind::Text) => match canonical::form(has, value) {
+            Some(text) => out.push_bytes(&text),
+            None => out.push_null(),
+        },
+        (value, kind) if has.cell_kind() == kind => out.push_value(value),
+        _ => return false,
+    }
+    true
+}

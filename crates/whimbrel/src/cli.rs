@@ -1,0 +1,172 @@
+//! The command line: a contract, since scripts depend on it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(name = "whimbrel", version, about = "Moves a live database without stopping its application.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Converts the schema, copies the rows, applies what changes, and verifies.
+    #[command(after_help = EXIT_CODES)]
+    Migrate(MigrateArgs),
+    /// Compares all fields of all rows of source and target, and writes differences and correction SQL.
+    #[command(after_help = EXIT_CODES)]
+    Verify(VerifyArgs),
+    /// Tells whether a migration can work: settings, privileges, names. Changes nothing.
+    #[command(after_help = EXIT_CODES)]
+    Check(MigrateArgs),
+    /// Prints the DDL and the plan of a migration. Changes nothing.
+    Plan(MigrateArgs),
+    /// Shows what is in a Store.
+    Store(StoreArgs),
+}
+
+pub const EXIT_CODES: &str = "Exit codes: 0 done and equal; 1 failed; 2 usage; 3 done but verification found \
+differences; 4 precheck failed.\n\nPasswords may stand in the URL, in WHIMBREL_SOURCE_PASSWORD and \
+WHIMBREL_TARGET_PASSWORD, or are asked for at a terminal.";
+
+/// Both ends and which tables.
+#[derive(Debug, Clone, Args)]
+pub struct EndpointArgs {
+    /// Where the rows are: mysql://user@host:port/ or mariadb://user@host:port/
+    #[arg(long, value_name = "URL")]
+    pub source: String,
+    /// Where they go: oceanbase://user@tenant#cluster@host:port/, mysql:// or mariadb://
+    #[arg(long, value_name = "URL")]
+    pub target: String,
+    /// Tables to move: 'db.table' with *, ? and [...]; may be given several times.
+    #[arg(long, value_name = "PATTERN", required = true)]
+    pub include: Vec<String>,
+    /// Tables to leave out of what is included.
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// New names: 'a.*=b.*' puts every table of a into b; each * of the right side takes what a * of the left
+    /// side matched.
+    #[arg(long, value_name = "FROM=TO")]
+    pub map: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub ends: EndpointArgs,
+    /// What to do, in this order.
+    #[arg(long, value_delimiter = ',', default_value = "schema,full,incr,verify")]
+    pub steps: Vec<Step>,
+    /// Go on applying changes until SIGINT or SIGTERM.
+    #[arg(long)]
+    pub follow: bool,
+    /// Source transactions stay whole and in order, or each key for itself (faster).
+    #[arg(long, value_enum, default_value = "transaction")]
+    pub apply: ApplyMode,
+    /// What to do about rows that are in the target already.
+    #[arg(long, value_enum, default_value = "stop")]
+    pub existing: ExistingMode,
+    /// What to do about a row that somebody else changed at the target.
+    #[arg(long, value_enum, default_value = "repair")]
+    pub foreign_changes: ForeignPolicy,
+    /// Holds all state of this machine's tasks.
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Name of the task; the same --home and --name resume it.
+    #[arg(long, default_value = "default")]
+    pub name: String,
+    /// Serves /status, /metrics and a page at this address, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Writes the report there, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+    /// Difference files and correction SQL go there (default: the task's folder in --home).
+    #[arg(long, value_name = "DIR")]
+    pub corrections: Option<PathBuf>,
+    /// Parallel connections to each side.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: u8,
+    /// Most rows a second during full import (0: no limit).
+    #[arg(long, default_value_t = 0, value_name = "ROWS")]
+    pub rate_limit: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub ends: EndpointArgs,
+    /// Difference files and correction SQL go there.
+    #[arg(long, value_name = "DIR")]
+    pub corrections: Option<PathBuf>,
+    /// Writes the report there, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+    /// Parallel connections to each side.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: u8,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// The --home of the task.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub home: Option<PathBuf>,
+    /// The --name of the task.
+    #[arg(long, default_value = "default", global = true)]
+    pub name: String,
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum StoreCommand {
+    /// Lists the segments.
+    Ls,
+    /// Prints records.
+    Dump {
+        /// A position (file:offset) or a time (2026-11-23T10:00:00Z); default is the begin.
+        #[arg(long, value_name = "POSITION|TIME")]
+        from: Option<String>,
+        /// Most records to print.
+        #[arg(long, default_value_t = u64::MAX, value_name = "N", hide_default_value = true)]
+        limit: u64,
+    },
+    /// Reads everything and checks every checksum.
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Schema,
+    Full,
+    Incr,
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyMode {
+    Transaction,
+    Convergent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExistingMode {
+    Stop,
+    Ignore,
+    Overwrite,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForeignPolicy {
+    Stop,
+    Repair,
+    Ignore,
+}

@@ -1,0 +1,293 @@
+//! Which tables a task moves, and what they are called at the target.
+//!
+//! A pattern is `schema.table`; each half may hold `*` (any run of characters), `?` (one) and `[a-z0-9]`,
+//! `[!...]` (one of, none of). A half in backticks is taken literally, so names may hold dots and stars.
+
+use whimbrel_model::TableName;
+
+/// A rule that can't be understood.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RuleError {
+    #[error("{0:?} is not of the form schema.table")]
+    NoDot(String),
+    #[error("{0:?} has a [ without its ]")]
+    OpenBracket(String),
+    #[error("{0:?} is not of the form FROM=TO")]
+    NoEquals(String),
+    #[error("{rule:?} has {right} * at the right of = but {left} at the left")]
+    StarCount { rule: String, left: usize, right: usize },
+    #[error("{0:?} has ? or [ at the right of =, where only names and * can stand")]
+    ClassAtRight(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Literal(char),
+    Any,
+    One,
+    Class { negated: bool, ranges: Vec<(char, char)> },
+}
+
+/// A pattern for one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern(Vec<Token>);
+
+impl Pattern {
+    fn parse(text: &str, rule: &str) -> Result<Self, RuleError> {
+        if let Some(literal) = text.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            return Ok(Self(literal.chars().map(Token::Literal).collect()));
+        }
+        let mut tokens = Vec::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            tokens.push(match c {
+                '*' => Token::Any,
+                '?' => Token::One,
+                '[' => {
+                    let rest = chars.as_str();
+                    let end = rest.find(']').filter(|end| *end > 0);
+                    let end = end.ok_or_else(|| RuleError::OpenBracket(rule.to_owned()))?;
+                    let body: Vec<char> = rest[..end].chars().collect();
+                    chars = rest[end + 1..].chars();
+                    class(&body)
+                }
+                literal => Token::Literal(literal),
+            });
+        }
+        Ok(Self(tokens))
+    }
+
+    fn stars(&self) -> usize {
+        self.0.iter().filter(|token| **token == Token::Any).count()
+    }
+
+    /// What each `*` matched, or `None`.
+    fn captures(&self, name: &str) -> Option<Vec<String>> {
+        let name: Vec<char> = name.chars().collect();
+        let mut found = Vec::new();
+        matches(&self.0, &name, &mut found).then_some(found)
+    }
+
+    /// The name that this pattern makes of captures; only literals and stars.
+    fn fill(&self, captures: &mut impl Iterator<Item = String>) -> String {
+        let mut name = String::new();
+        for token in &self.0 {
+            match token {
+                Token::Literal(c) => name.push(*c),
+                _ => name.extend(captures.next()),
+            }
+        }
+        name
+    }
+}
+
+fn class(body: &[char]) -> Token {
+    let (negated, body) = match body {
+        ['!' | '^', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let mut ranges = Vec::new();
+    let mut rest = body;
+    while let [first, tail @ ..] = rest {
+        if let ['-', last, tail @ ..] = tail {
+            ranges.push((*first, *last));
+            rest = tail;
+        } else {
+            ranges.push((*first, *first));
+            rest = tail;
+        }
+    }
+    Token::Class { negated, ranges }
+}
+
+/// Names are at most 64 characters, so trying every length of a star costs nothing.
+fn matches(tokens: &[Token], name: &[char], captures: &mut Vec<String>) -> bool {
+    let Some((token, rest)) = tokens.split_first() else { return name.is_empty() };
+    if *token == Token::Any {
+        let depth = captures.len();
+        return (0..=name.len()).any(|length| {
+            captures.truncate(depth);
+            captures.push(name[..length].iter().collect());
+            matches(rest, &name[length..], captures)
+        });
+    }
+    let Some((c, tail)) = name.split_first() else { return false };
+    let fits = match token {
+        Token::Literal(literal) => literal == c,
+        Token::One | Token::Any => true,
+        Token::Class { negated, ranges } => ranges.iter().any(|(low, high)| low <= c && c <= high) != *negated,
+    };
+    fits && matches(rest, tail, captures)
+}
+
+/// A pattern for a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablePattern {
+    text: String,
+    schema: Pattern,
+    table: Pattern,
+}
+
+impl TablePattern {
+    pub fn parse(text: &str) -> Result<Self, RuleError> {
+        let (schema, table) = halves(text).ok_or_else(|| RuleError::NoDot(text.to_owned()))?;
+        Ok(Self {
+            text: text.to_owned(),
+            schema: Pattern::parse(schema, text)?,
+            table: Pattern::parse(table, text)?,
+        })
+    }
+
+    /// As the user wrote it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn matches(&self, name: &TableName) -> bool {
+        self.captures(name).is_some()
+    }
+
+    /// True where some table of this schema might match.
+    pub fn matches_schema(&self, schema: &str) -> bool {
+        self.schema.captures(schema).is_some()
+    }
+
+    fn captures(&self, name: &TableName) -> Option<Vec<String>> {
+        let mut captures = self.schema.captures(&name.schema)?;
+        captures.extend(self.table.captures(&name.table)?);
+        Some(captures)
+    }
+}
+
+/// Splits at the first dot outside of backticks.
+fn halves(text: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let dot = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '`';
+        *c == '.' && !quoted
+    });
+    let (schema, table) = text.split_at(dot?.0);
+    let table = table.strip_prefix('.')?;
+    (!schema.is_empty() && !table.is_empty()).then_some((schema, table))
+}
+
+/// `FROM=TO`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct MapRule {
+    from: TablePattern,
+    to: TablePattern,
+}
+
+/// Includes, excludes and new names of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    include: Vec<TablePattern>,
+    exclude: Vec<TablePattern>,
+    map: Vec<MapRule>,
+}
+
+impl Rules {
+    pub fn parse(include: &[String], exclude: &[String], map: &[String]) -> Result<Self, RuleError> {
+        let patterns = |texts: &[String]| texts.iter().map(|text| TablePattern::parse(text)).collect();
+        Ok(Self {
+            include: patterns(include)?,
+            exclude: patterns(exclude)?,
+            map: map.iter().map(|rule| map_rule(rule)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn includes(&self) -> &[TablePattern] {
+        &self.include
+    }
+
+    /// True where the task moves this table.
+    pub fn selects(&self, name: &TableName) -> bool {
+        self.include.iter().any(|pattern| pattern.matches(name))
+            && !self.exclude.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// What a table is called at the target: the first rule that fits, else its own name.
+    pub fn target_name(&self, name: &TableName) -> TableName {
+        for rule in &self.map {
+            if let Some(captures) = rule.from.captures(name) {
+                let from_schema = rule.from.schema.stars();
+                let to_schema = rule.to.schema.stars();
+                // `a.*=b.*`: the right side's table stars take the left side's table captures, where each
+                // half has as many as its counterpart; otherwise all are taken in order.
+                let paired = from_schema == to_schema;
+                let mut all = captures.clone().into_iter();
+                let schema = rule.to.schema.fill(&mut all);
+                let table = if paired {
+                    rule.to.table.fill(&mut captures.into_iter().skip(from_schema))
+                } else {
+                    rule.to.table.fill(&mut all)
+                };
+                return TableName { schema, table };
+            }
+        }
+        name.clone()
+    }
+}
+
+fn map_rule(rule: &str) -> Result<MapRule, RuleError> {
+    let (from, to) = rule.split_once('=').ok_or_else(|| RuleError::NoEquals(rule.to_owned()))?;
+    let (from, to) = (TablePattern::parse(from.trim())?, TablePattern::parse(to.trim())?);
+    let classes = |pattern: &Pattern| pattern.0.iter().any(|t| matches!(t, Token::One | Token::Class { .. }));
+    if classes(&to.schema) || classes(&to.table) {
+        return Err(RuleError::ClassAtRight(rule.to_owned()));
+    }
+    let left = from.schema.stars() + from.table.stars();
+    let right = to.schema.stars() + to.table.stars();
+    if right > left {
+        return Err(RuleError::StarCount { rule: rule.to_owned(), left, right });
+    }
+    Ok(MapRule { from, to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selects(pattern: &str, schema: &str, table: &str) -> bool {
+        TablePattern::parse(pattern).unwrap().matches(&TableName::new(schema, table))
+    }
+
+    #[test]
+    fn patterns_match_as_in_oms() {
+        assert!(selects("shop.*", "shop", "orders"));
+        assert!(!selects("shop.*", "shop2", "orders"));
+        assert!(selects("shop?.order_[0-9]", "shop2", "order_7"));
+        assert!(!selects("shop.order_[!0-9]", "shop", "order_7"));
+        assert!(selects("*.*", "a", "b"));
+        assert!(selects("s.a*b*c", "s", "aXbYbc"));
+        assert!(selects("`a.b`.`*`", "a.b", "*"));
+        assert!(!selects("`a.b`.`*`", "a.b", "x"));
+        assert!(selects("库.表*", "库", "表一"));
+    }
+
+    #[test]
+    fn bad_patterns_say_why() {
+        assert_eq!(TablePattern::parse("orders"), Err(RuleError::NoDot("orders".into())));
+        assert_eq!(TablePattern::parse("a."), Err(RuleError::NoDot("a.".into())));
+        assert_eq!(TablePattern::parse("a.[b"), Err(RuleError::OpenBracket("a.[b".into())));
+        let map = |rule: &str| Rules::parse(&[], &[], &[rule.to_owned()]).unwrap_err();
+        assert_eq!(map("a.b"), RuleError::NoEquals("a.b".into()));
+        assert!(matches!(map("a.b=c.*"), RuleError::StarCount { left: 0, right: 1, .. }));
+        assert!(matches!(map("a.*=c.?"), RuleError::ClassAtRight(_)));
+    }
+
+    #[test]
+    fn excludes_win_and_maps_rename() {
+        let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let rules = Rules::parse(
+            &texts(&["a.*"]),
+            &texts(&["a.tmp_*"]),
+            &texts(&["a.log_*=archive.old_*", "*.*=new_*.*"]),
+        )
+        .unwrap();
+        assert!(rules.selects(&TableName::new("a", "t")));
+        assert!(!rules.selects(&TableName::new("a", "tmp_1")));
+        assert_eq!(rules.target_name(&TableName::new("a", "log_x")), TableName::new("archive", "old_x"));
+        assert_eq!(rules.target_name(&TableName::new("a", "t")), TableName::new("new_a", "t"));
+    }
+}
