@@ -1,0 +1,5 @@
+//! The wire module: login, TLS, results and dumps of real servers.
+
+mod login;
+mod replication;
+mod results;
