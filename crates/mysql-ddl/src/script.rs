@@ -44,12 +44,14 @@ fn statement_length(tokens: &[Token]) -> usize {
     if !may_hold_blocks(tokens) {
         return tokens.iter().position(is_end).unwrap_or(tokens.len());
     }
-    let mut depth = 0usize;
+    // A package's own END has no BEGIN.
+    let package = tokens.iter().take(16).any(|token| token.kw() == Kw::PACKAGE);
+    let mut depth = usize::from(package && tokens.first().is_some_and(|token| token.kw() == Kw::CREATE));
     let mut after_end = false;
     for (index, token) in tokens.iter().enumerate() {
         match token.kw() {
             // END IF, END LOOP and so on close what was not counted; END CASE is one END.
-            Kw::IF | Kw::LOOP | Kw::WHILE | Kw::REPEAT if after_end => depth += 1,
+            Kw::IF | Kw::LOOP | Kw::WHILE | Kw::REPEAT | Kw::FOR if after_end => depth += 1,
             Kw::CASE if after_end => {}
             Kw::BEGIN | Kw::CASE => depth += 1,
             Kw::END => depth = depth.saturating_sub(1),

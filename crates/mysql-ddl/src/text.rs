@@ -90,7 +90,7 @@ pub(crate) fn canonical(source: &[u8], tokens: &[Token], mode: SqlMode) -> Resul
         }
         match token.kind {
             TokenKind::Str | TokenKind::NationalStr => {
-                push_source_string(&mut out, source, token, previous, mode)
+                push_source_string(&mut out, source, token, previous, mode);
             }
             TokenKind::Quoted => write_identifier(&mut out, &identifier(source, token)?).expect(TO_STRING),
             _ => match std::str::from_utf8(token.span().of(source)) {

@@ -192,13 +192,13 @@ impl Parser<'_> {
             Kw::COLUMN => {
                 self.advance();
                 let if_exists = self.if_exists();
-                let (from, to) = self.from_to("column name")?;
+                let (from, to) = self.old_and_new("column name")?;
                 Ok(AlterClause::RenameColumn { if_exists, from, to })
             }
             Kw::INDEX | Kw::KEY => {
                 self.advance();
                 let if_exists = self.if_exists();
-                let (from, to) = self.from_to("index name")?;
+                let (from, to) = self.old_and_new("index name")?;
                 Ok(AlterClause::RenameIndex { if_exists, from, to })
             }
             _ => {
@@ -210,7 +210,7 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn from_to(&mut self, what: &'static str) -> Parsed<(Ident, Ident)> {
+    pub(super) fn old_and_new(&mut self, what: &'static str) -> Parsed<(Ident, Ident)> {
         let from = self.ident_as(what)?;
         self.expect_kw(Kw::TO)?;
         Ok((from, self.ident_as(what)?))

@@ -62,7 +62,7 @@ impl Parser<'_> {
             Kw::REORGANIZE => self.reorganize_partition()?,
             Kw::EXCHANGE => self.exchange_partition()?,
             Kw::RENAME => {
-                let (from, to) = self.from_to("partition name")?;
+                let (from, to) = self.old_and_new("partition name")?;
                 AlterClause::RenamePartition { subpartition: false, from, to }
             }
             Kw::DISCARD => {
@@ -172,7 +172,7 @@ impl Parser<'_> {
     fn alter_subpartition(&mut self, verb: Kw) -> Parsed<AlterClause> {
         self.at += 2;
         if verb == Kw::RENAME {
-            let (from, to) = self.from_to("subpartition name")?;
+            let (from, to) = self.old_and_new("subpartition name")?;
             return Ok(AlterClause::RenamePartition { subpartition: true, from, to });
         }
         let names = self.comma_list(|p| p.ident_as("subpartition name"))?;

@@ -17,9 +17,9 @@ impl Parser<'_> {
         tables: Vec<TableName>,
     ) -> Parsed<Body> {
         if holds_statements(kind) {
-            self.skip_program()?
+            self.skip_program()?;
         } else {
-            self.skip_rest()?
+            self.skip_rest()?;
         }
         let text = self.fragment_from(first)?;
         Ok(Body::Classified(Classified { kind, objects, tables, text }))

@@ -22,11 +22,11 @@ impl Parser<'_> {
         let mut data_type = if generated_without_type { None } else { Some(self.data_type()?) };
         let mut attributes = Vec::new();
         loop {
-            if self.accept_kw(Kw::COLLATE) {
-                let collation = self.charset_name("collation")?;
-                if let Some(data_type) = &mut data_type {
-                    data_type.collation = collation;
-                }
+            // COLLATE stands anywhere among the attributes, and in MariaDB so does the charset.
+            if matches!(self.kw(), Kw::COLLATE | Kw::CHARACTER | Kw::CHARSET)
+                && let Some(data_type) = &mut data_type
+            {
+                self.charset_attributes(data_type)?;
                 continue;
             }
             match self.column_attribute()? {
@@ -277,17 +277,17 @@ impl Parser<'_> {
     /// MySQL 8 wants parentheses; MariaDB, TiDB and OceanBase take some expressions without.
     fn bare_expression(&mut self) -> Parsed<DefaultValue> {
         let first = self.at;
+        if self.family() == Family::Mysql {
+            return Err(self.unexpected("default value"));
+        }
         if self.accept_words(&[Kw::NEXT, Kw::VALUE, Kw::FOR]) {
             self.object_name("sequence name")?;
             return Ok(DefaultValue::BareExpr(self.fragment_from(first)?));
         }
-        let call = self.nth(1).kind == TokenKind::Open;
-        let date = matches!(
-            self.kw(),
-            Kw::CURRENT_DATE | Kw::CURRENT_TIME | Kw::CURRENT_USER | Kw::UTC_DATE | Kw::UTC_TIMESTAMP
-        );
-        let function_word = matches!(self.peek().kind, TokenKind::Word(_)) && (call || date);
-        if !function_word && !(self.is_identifier(self.peek()) && self.family() != Family::Mysql) {
+        let calls = matches!(self.peek().kind, TokenKind::Word(_)) && self.nth(1).kind == TokenKind::Open;
+        let constant =
+            [Kw::CURRENT_DATE, Kw::CURRENT_TIME, Kw::CURRENT_USER, Kw::UTC_DATE, Kw::UTC_TIMESTAMP];
+        if !calls && !constant.contains(&self.kw()) && !self.is_identifier(self.peek()) {
             return Err(self.unexpected("default value"));
         }
         self.advance();

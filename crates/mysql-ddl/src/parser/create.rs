@@ -134,7 +134,7 @@ impl Parser<'_> {
                     self.upper_word("DEFINER or INVOKER")?;
                 }
                 (Kw::FORCE | Kw::NO | Kw::MATERIALIZED | Kw::JSON | Kw::RELATIONAL | Kw::DUALITY, _) => {
-                    self.at += 1
+                    self.at += 1;
                 }
                 _ => return Ok(()),
             }

@@ -239,11 +239,13 @@ impl Parser<'_> {
         if self.accept_kw(Kw::VARBINARY) {
             return TypeKind::MediumBlob;
         }
-        let named = self.accept_one_of(&[Kw::VARCHAR, Kw::VARCHARACTER]).is_some()
-            || self.accept_words(&[Kw::CHAR, Kw::VARYING])
-            || self.accept_words(&[Kw::CHARACTER, Kw::VARYING]);
-        // All spellings are the same type: `named` only says that the words are taken.
-        let _ = named;
+        // All other spellings are the same type.
+        if self.accept_one_of(&[Kw::VARCHAR, Kw::VARCHARACTER]).is_none()
+            && self.nth_kw(1) == Kw::VARYING
+            && self.accept_one_of(&[Kw::CHAR, Kw::CHARACTER]).is_some()
+        {
+            self.accept_kw(Kw::VARYING);
+        }
         TypeKind::MediumText
     }
 
@@ -281,7 +283,7 @@ impl Parser<'_> {
     }
 
     /// `CHARACTER SET x`, `CHARSET x`, ASCII, UNICODE, BYTE, BINARY, COLLATE, in any order.
-    fn charset_attributes(&mut self, data_type: &mut DataType) -> Parsed<()> {
+    pub(super) fn charset_attributes(&mut self, data_type: &mut DataType) -> Parsed<()> {
         loop {
             match (self.kw(), self.nth_kw(1)) {
                 (Kw::CHARACTER | Kw::CHAR, Kw::SET) => {

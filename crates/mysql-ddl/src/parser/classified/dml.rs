@@ -78,12 +78,10 @@ impl Parser<'_> {
         if !self.accept_kw(Kw::FROM) {
             return Ok(Vec::new());
         }
-        let start = self.at;
         let tables = self.single_target(&[Kw::WHERE, Kw::ORDER, Kw::LIMIT, Kw::RETURNING, Kw::USING])?;
         if self.kw() == Kw::USING {
             return Ok(Vec::new());
         }
-        debug_assert!(self.at >= start);
         Ok(tables)
     }
 

@@ -1,0 +1,4 @@
+CREATE TABLE t (
+  `a` mediumtext /*M!100301 COMPRESSED*/ DEFAULT NULL,
+  `b` varchar(10) /*!100301 COMPRESSED*/ NOT NULL
+);

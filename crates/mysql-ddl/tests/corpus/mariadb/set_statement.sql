@@ -1,0 +1,3 @@
+SET STATEMENT max_statement_time=0, sql_mode='' FOR ALTER TABLE t ADD c INT;
+SET STATEMENT foreign_key_checks = (SELECT 0) FOR DROP TABLE t;
+SET STATEMENT a=1 FOR INSERT INTO t VALUES (1);

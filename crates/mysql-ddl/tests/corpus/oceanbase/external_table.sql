@@ -1,0 +1,1 @@
+CREATE EXTERNAL TABLE t (a INT AS (metadata$filecol1), b VARCHAR(10)) LOCATION='/data' FORMAT=(TYPE='CSV' FIELD_DELIMITER=',') PATTERN='x.csv';
