@@ -230,3 +230,34 @@ impl Error for ConnectorError {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_table_of_errors_names_each_code_once() {
+        let page = include_str!("../../../docs/errors.md");
+        let source = include_str!("error.rs");
+        let codes: Vec<&str> = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once("=> \"WB-"))
+            .map(|(_, rest)| rest.trim_end_matches("\","))
+            .collect();
+        assert!(codes.len() > 20, "{codes:?}");
+        for code in codes {
+            assert_eq!(page.matches(&format!("| WB-{code} |")).count(), 1, "WB-{code}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_its_object_and_its_chain_of_causes() {
+        let cause = std::io::Error::other("no route");
+        let error = ConnectorError::new(ErrorKind::Unreachable, "mysql://h:1", "connecting failed")
+            .with_source(cause);
+        assert_eq!(error.to_string(), "mysql://h:1: connecting failed");
+        assert_eq!(error.chain(), "connecting failed: no route");
+        assert!(error.hint().starts_with("check host and port"));
+        assert_eq!(error.with_hint("try again").hint(), "try again");
+    }
+}

@@ -1,0 +1,65 @@
+//! Both ends of a task, from their URLs. The only place that knows concrete connectors.
+
+use std::io::{IsTerminal, stdin};
+use std::sync::Arc;
+
+use whimbrel_connector_mysql::MysqlEndpoint;
+use whimbrel_connector_mysql::wire::{ConnectOptions, Secret};
+
+use crate::failure::Failure;
+
+/// Which end an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Source,
+    Target,
+}
+
+impl Role {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Source => "--source",
+            Self::Target => "--target",
+        }
+    }
+
+    fn password_variable(self) -> &'static str {
+        match self {
+            Self::Source => "WHIMBREL_SOURCE_PASSWORD",
+            Self::Target => "WHIMBREL_TARGET_PASSWORD",
+        }
+    }
+}
+
+/// An end that can be both source and target.
+pub type Endpoint = Arc<MysqlEndpoint>;
+
+/// Reads a URL. A password that isn't in it comes from the environment, or is asked for at a terminal.
+///
+/// # Errors
+/// The URL can't be understood; it is never repeated, since it may hold a password.
+pub fn open(url: &str, role: Role) -> Result<Endpoint, Failure> {
+    let mut options: ConnectOptions = url.parse().map_err(|error| {
+        let mut failure = Failure::usage(role.flag(), "the URL can't be understood");
+        failure.error = failure
+            .error
+            .with_source(error)
+            .with_hint("write it as mysql://user:password@host:port/, mariadb://... or oceanbase://...");
+        failure
+    })?;
+    if options.password.is_empty() {
+        options.password = password(&options, role)?;
+    }
+    Ok(Arc::new(MysqlEndpoint::new(options)))
+}
+
+fn password(options: &ConnectOptions, role: Role) -> Result<Secret, Failure> {
+    if let Ok(password) = std::env::var(role.password_variable()) {
+        return Ok(Secret::new(password));
+    }
+    if !stdin().is_terminal() {
+        return Ok(Secret::default());
+    }
+    let typed = rpassword::prompt_password(format!("Password for {options}: "));
+    typed.map(Secret::new).map_err(|error| Failure::storage("terminal", "the password can't be read", error))
+}
