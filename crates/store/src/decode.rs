@@ -1,0 +1,291 @@
+//! Records inside a block's payload: the reading side. The bytes are described in [`crate::record`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use whimbrel_model::batch::take_varint;
+use whimbrel_model::gtid::{Gtid, MariaDbGtid, MysqlGtid, MysqlSource};
+use whimbrel_model::{
+    Begin, ChangeBatch, Commit, LogPoint, LogRecord, Position, RowBatch, RowOp, TableVersion,
+};
+
+use crate::format::{BlockHeader, take, take_bytes, take_u8, take_u32};
+use crate::record::{
+    Anchor, DdlIn, DefineIn, JSON_VERSION, Pending, PendingEffect, add_gtid_text, form, kind, start_form,
+};
+
+/// What is wrong with a payload, for [`crate::Damage::what`].
+pub(crate) type Fault = &'static str;
+
+/// Whether a caller wants the rows; all other records are always decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// From this sequence on.
+    From(u64),
+    Skip,
+}
+
+/// One step of a payload.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Record(u64, LogRecord),
+    /// Rows that weren't wanted.
+    Skipped,
+    Define {
+        version: Arc<TableVersion>,
+        current: bool,
+    },
+    Pending(Vec<PendingEffect>),
+    Anchor,
+}
+
+/// What a reader knows after the blocks it has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    versions: HashMap<u64, Arc<TableVersion>>,
+    /// Versions from before the last snapshot: the same ones keep their identity.
+    retired: HashMap<u64, Arc<TableVersion>>,
+    pub position: Option<Position>,
+    pub open: Option<Begin>,
+    /// Server and file of the last begin, shared by those that follow.
+    last_start: Option<(Arc<str>, Arc<str>)>,
+}
+
+impl Decoder {
+    /// All table versions that are known, in no order.
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<TableVersion>> {
+        self.versions.values()
+    }
+
+    /// Decodes a block's payload and hands on every step in order.
+    pub fn block<E: From<Fault>>(
+        &mut self,
+        header: &BlockHeader,
+        plain: &[u8],
+        rows: Rows,
+        mut step: impl FnMut(&Self, Step) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut input = plain;
+        let mut sequence = header.first_sequence;
+        while !input.is_empty() {
+            let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
+            let decoded = self.record(kind, body, sequence, rows)?;
+            if kind < kind::ANCHOR {
+                sequence += 1;
+            }
+            step(self, decoded)?;
+        }
+        if sequence != header.end_sequence() {
+            return Err("number of records in a block".into());
+        }
+        self.retired = HashMap::new();
+        Ok(())
+    }
+
+    /// Takes only the table versions out of a block.
+    pub fn definitions(&mut self, plain: &[u8]) -> Result<(), Fault> {
+        let mut input = plain;
+        while !input.is_empty() {
+            let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
+            if kind == kind::DEFINE {
+                self.define(body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes only the anchor that a payload begins with; `None` where it begins otherwise.
+    pub fn first_anchor(&mut self, plain: &[u8]) -> Option<()> {
+        let mut input = plain;
+        let (kind, body) = split_record(&mut input)?;
+        (kind == kind::ANCHOR && self.anchor(body).is_ok()).then_some(())
+    }
+
+    fn record(&mut self, kind: u8, body: &[u8], sequence: u64, rows: Rows) -> Result<Step, Fault> {
+        let mut input = body;
+        let record = match kind {
+            kind::BEGIN => {
+                let begin = self.take_begin(&mut input).ok_or("a begin record")?;
+                self.open = Some(begin.clone());
+                LogRecord::Begin(begin)
+            }
+            kind::ROWS => match rows {
+                Rows::From(first) if sequence >= first => return self.rows(body, sequence),
+                _ => return Ok(Step::Skipped),
+            },
+            kind::DDL => {
+                let DdlIn { v, ddl } = serde_json::from_slice(body).map_err(|_| "a DDL record")?;
+                input = &[];
+                json_version(v)?;
+                LogRecord::Ddl(ddl)
+            }
+            kind::COMMIT => {
+                let commit_time_us = take_varint(&mut input).ok_or("a commit record")?;
+                let own = self.open.take().and_then(|begin| begin.gtid);
+                let position = self.take_position(&mut input, own.as_ref())?;
+                LogRecord::Commit(Commit { position, commit_time_us })
+            }
+            kind::ABORT => {
+                self.open = None;
+                LogRecord::Abort
+            }
+            kind::HEARTBEAT => {
+                let time_us = take_varint(&mut input).ok_or("a heartbeat record")?;
+                LogRecord::Heartbeat { position: self.take_position(&mut input, None)?, time_us }
+            }
+            kind::ANCHOR => return self.anchor(body),
+            kind::DEFINE => return self.define(body),
+            kind::PENDING => {
+                let Pending { v, effects } = serde_json::from_slice(body).map_err(|_| "a pending record")?;
+                json_version(v)?;
+                return Ok(Step::Pending(effects));
+            }
+            _ => return Err("an unknown kind of record"),
+        };
+        if input.is_empty() { Ok(Step::Record(sequence, record)) } else { Err("bytes after a record's end") }
+    }
+
+    fn rows(&self, body: &[u8], sequence: u64) -> Result<Step, Fault> {
+        let mut input = body;
+        let mut head = || {
+            let id = take_varint(&mut input)?;
+            let flags = take_u8(&mut input)?;
+            let count = take_varint(&mut input)?;
+            Some((id, flags, take_bytes(&mut input, count)?))
+        };
+        let (id, flags, ops) = head().ok_or("a rows record is cut short")?;
+        let table = self.versions.get(&id).ok_or("rows of a table version that isn't defined")?.clone();
+        let ops = ops.iter().map(|code| RowOp::from_code(*code)).collect::<Option<Vec<_>>>();
+        let ops = ops.ok_or("an unknown operation in a rows record")?;
+        let rows = RowBatch::decode(table.kinds.clone(), input).map_err(|_| "the batch of a rows record")?;
+        let batch = ChangeBatch { table, ops, rows, foreign_keys_off: flags & 1 != 0 };
+        if !batch.is_well_formed() {
+            return Err("operations that don't fit the rows of a rows record");
+        }
+        Ok(Step::Record(sequence, LogRecord::Rows(batch)))
+    }
+
+    fn anchor(&mut self, body: &[u8]) -> Result<Step, Fault> {
+        let anchor: Anchor = serde_json::from_slice(body).map_err(|_| "an anchor record")?;
+        json_version(anchor.v)?;
+        if anchor.snapshot {
+            self.retired = std::mem::take(&mut self.versions);
+        }
+        self.open = match anchor.open {
+            None => None,
+            Some(open) => {
+                let gtid = open.gtid.map(|gtid| gtid.parse::<Gtid>()).transpose();
+                let gtid = gtid.map_err(|_| "the GTID of an anchor record")?;
+                let start = open.start.map(|start| LogPoint {
+                    server: start.server.into(),
+                    file: start.file.into(),
+                    offset: start.offset,
+                });
+                Some(Begin { gtid, commit_time_us: open.commit_time_us, start })
+            }
+        };
+        self.position = Some(anchor.position);
+        Ok(Step::Anchor)
+    }
+
+    fn define(&mut self, body: &[u8]) -> Result<Step, Fault> {
+        let mut input = body;
+        let id = take_varint(&mut input).ok_or("a definition record")?;
+        let current = take_u8(&mut input).ok_or("a definition record")? & 1 != 0;
+        let version = match self.retired.get(&id).or_else(|| self.versions.get(&id)) {
+            Some(known) => known.clone(),
+            None => {
+                let DefineIn { v, schema } =
+                    serde_json::from_slice(input).map_err(|_| "the schema of a definition record")?;
+                json_version(v)?;
+                Arc::new(TableVersion::new(id, schema))
+            }
+        };
+        self.versions.insert(id, version.clone());
+        Ok(Step::Define { version, current })
+    }
+
+    fn take_begin(&mut self, input: &mut &[u8]) -> Option<Begin> {
+        let commit_time_us = take_varint(input)?;
+        let gtid = take_gtid(input)?;
+        let bits = take_u8(input)?;
+        let known = start_form::KNOWN | start_form::SERVER | start_form::FILE;
+        let start = match bits {
+            0 => None,
+            bits if bits & start_form::KNOWN != 0 && bits & !known == 0 => {
+                let Position::Binlog(base) = self.position.as_ref()?;
+                let server = if bits & start_form::SERVER != 0 { take_text(input)? } else { &base.server };
+                let file = if bits & start_form::FILE != 0 { take_text(input)? } else { &base.file };
+                let (server, file) = match &self.last_start {
+                    Some((s, f)) if **s == *server && **f == *file => (s.clone(), f.clone()),
+                    _ => (Arc::from(server), Arc::from(file)),
+                };
+                self.last_start = Some((server.clone(), file.clone()));
+                Some(LogPoint { server, file, offset: take_varint(input)? })
+            }
+            _ => return None,
+        };
+        Some(Begin { gtid, commit_time_us, start })
+    }
+
+    fn take_position(&mut self, input: &mut &[u8], own: Option<&Gtid>) -> Result<Position, Fault> {
+        let position = self.position.as_mut().ok_or("a position without an anchor before it")?;
+        change_position(position, input, own).ok_or("the position of a record")?;
+        Ok(position.clone())
+    }
+}
+
+fn json_version(version: u32) -> Result<(), Fault> {
+    if version == JSON_VERSION { Ok(()) } else { Err("JSON of a newer program") }
+}
+
+fn split_record<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let kind = take_u8(input)?;
+    let len = take_u32(input)?;
+    Some((kind, take_bytes(input, u64::from(len))?))
+}
+
+fn take_gtid(input: &mut &[u8]) -> Option<Option<Gtid>> {
+    Some(match take_u8(input)? {
+        0 => None,
+        1 => {
+            let uuid = take::<16>(input)?;
+            let tag = take_text(input)?.to_owned();
+            Some(Gtid::Mysql(MysqlGtid { source: MysqlSource { uuid, tag }, number: take_varint(input)? }))
+        }
+        2 => Some(Gtid::MariaDb(MariaDbGtid {
+            domain: take_varint(input)?.try_into().ok()?,
+            server: take_varint(input)?.try_into().ok()?,
+            sequence: take_varint(input)?,
+        })),
+        _ => return None,
+    })
+}
+
+fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
+    let len = take_varint(input)?;
+    std::str::from_utf8(take_bytes(input, len)?).ok()
+}
+
+fn change_position(position: &mut Position, input: &mut &[u8], own: Option<&Gtid>) -> Option<()> {
+    let bits = take_u8(input)?;
+    if bits == form::WHOLE {
+        *position = serde_json::from_str(take_text(input)?).ok()?;
+        return Some(());
+    }
+    if bits & !(form::FILE | form::EXTRA_GTIDS) != 0 {
+        return None;
+    }
+    let Position::Binlog(binlog) = position;
+    if bits & form::FILE != 0 {
+        take_text(input)?.clone_into(&mut binlog.file);
+    }
+    binlog.offset = take_varint(input)?;
+    if let Some(gtid) = own {
+        binlog.gtids.add(gtid);
+    }
+    if bits & form::EXTRA_GTIDS != 0 {
+        add_gtid_text(&mut binlog.gtids, take_text(input)?)?;
+    }
+    Some(())
+}

@@ -1,0 +1,166 @@
+//! Reading a Store: any number of readers at once, each with its own pace.
+//!
+//! A reader gets durable records only, in order, and waits for new ones. It works through one batch of
+//! blocks at a time (about [`BATCH_BYTES`] of uncompressed records, or one block if that is larger), which
+//! a blocking task reads, unpacks and decodes: small blocks come from the page cache in microseconds, but a
+//! reader far behind waits for the disk, and unpacking a full block takes half a millisecond.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cursor::Cursor;
+use crate::decode::{Rows, Step};
+use crate::error::StoreError;
+use crate::seek::{self, Found, Search, StartAt};
+use crate::sequence::{Sequence, StoreItem};
+use crate::shared::{Shared, Tail};
+
+const BATCH_BYTES: u64 = 256 << 10;
+
+/// Reads records from some place on.
+#[derive(Debug)]
+pub struct StoreReader {
+    engine: Option<Engine>,
+    items: VecDeque<StoreItem>,
+    tail: watch::Receiver<Tail>,
+    loading: Option<JoinHandle<Loaded>>,
+}
+
+type Loaded = (Engine, Result<Vec<StoreItem>, StoreError>);
+
+impl StoreReader {
+    pub(crate) fn new(shared: Arc<Shared>, from: &StartAt) -> Result<Self, StoreError> {
+        let tail = shared.tail.subscribe();
+        let engine = Engine::new(shared, from)?;
+        Ok(Self { engine: Some(engine), items: VecDeque::new(), tail, loading: None })
+    }
+
+    /// The next record; waits until there is one. May be dropped at any await: nothing is lost. An error
+    /// stays: the next call tries the same place again.
+    pub async fn next(&mut self) -> Result<StoreItem, StoreError> {
+        loop {
+            if let Some(item) = self.items.pop_front() {
+                return Ok(item);
+            }
+            if !self.load().await? {
+                // The sender lives as long as the engine, which this reader holds.
+                self.tail.changed().await.map_err(|_| StoreError::TaskLost("writes the change log"))?;
+            }
+        }
+    }
+
+    /// The next record if there is a durable one already.
+    pub async fn try_next(&mut self) -> Result<Option<StoreItem>, StoreError> {
+        if self.items.is_empty() {
+            self.load().await?;
+        }
+        Ok(self.items.pop_front())
+    }
+
+    /// Loads the next batch; false where there is nothing more that is durable.
+    async fn load(&mut self) -> Result<bool, StoreError> {
+        if self.loading.is_none() {
+            // Marked as seen before the task looks, so that what comes later wakes this reader.
+            self.tail.borrow_and_update();
+            let mut engine = self.engine.take().ok_or(StoreError::TaskLost("reads the change log"))?;
+            self.loading = Some(tokio::task::spawn_blocking(move || {
+                let result = engine.load();
+                (engine, result)
+            }));
+        }
+        let Some(loading) = &mut self.loading else { return Ok(false) };
+        let joined = loading.await;
+        self.loading = None;
+        let (engine, result) = joined.map_err(|_| StoreError::TaskLost("reads the change log"))?;
+        self.engine = Some(engine);
+        self.items.extend(result?);
+        Ok(!self.items.is_empty())
+    }
+}
+
+/// The blocking part of a reader.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Search(Box<Search>),
+    /// Records from `from` on are handed out.
+    Read {
+        cursor: Box<Cursor>,
+        from: u64,
+    },
+}
+
+impl Engine {
+    pub fn new(shared: Arc<Shared>, from: &StartAt) -> Result<Self, StoreError> {
+        let phase = match seek::start(&shared, from)? {
+            Ok(sequence) => read_phase(&shared, sequence)?,
+            Err(search) => Phase::Search(Box::new(search)),
+        };
+        Ok(Self { shared, phase })
+    }
+
+    /// The first record that will be handed out and the cursor before it, once the search has ended.
+    pub fn ready(&mut self) -> Result<Option<(&mut Cursor, u64)>, StoreError> {
+        if let Phase::Search(search) = &mut self.phase {
+            match search.run(&self.shared)? {
+                Found::NotYet => return Ok(None),
+                Found::At(sequence) => self.phase = read_phase(&self.shared, sequence)?,
+            }
+        }
+        match &mut self.phase {
+            Phase::Read { cursor, from } => Ok(Some((cursor, *from))),
+            Phase::Search(_) => Ok(None),
+        }
+    }
+
+    /// Durable records, none where there is nothing new.
+    pub fn load(&mut self) -> Result<Vec<StoreItem>, StoreError> {
+        let mut items: Vec<StoreItem> = Vec::new();
+        let Some((cursor, from)) = self.ready()? else { return Ok(items) };
+        let mut bytes = 0;
+        // Blocks before `from` give nothing; only the durable end may give an empty answer.
+        while bytes < BATCH_BYTES || items.is_empty() {
+            let whole = items.len();
+            let step = cursor.advance().and_then(|header| {
+                let Some(header) = header else { return Ok(None) };
+                let rows = Rows::From(from);
+                cursor.decode(&header, rows, |_, step| {
+                    keep(&mut items, from, step);
+                    Ok(())
+                })?;
+                Ok(Some(header))
+            });
+            match step {
+                Ok(Some(header)) => bytes += u64::from(header.plain_len),
+                Ok(None) => break,
+                Err(error) => {
+                    items.truncate(whole);
+                    // What could be read is handed out first; the error comes with the next call.
+                    return if items.is_empty() { Err(error) } else { Ok(items) };
+                }
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn keep(items: &mut Vec<StoreItem>, from: u64, step: Step) {
+    if let Step::Record(sequence, record) = step
+        && sequence >= from
+    {
+        items.push(StoreItem { sequence: Sequence(sequence), record });
+    }
+}
+
+fn read_phase(shared: &Arc<Shared>, sequence: u64) -> Result<Phase, StoreError> {
+    let cursor = Box::new(Cursor::at_sequence(shared, sequence)?);
+    Ok(Phase::Read { cursor, from: sequence })
+}
