@@ -1,6 +1,8 @@
 //! Connector for MySQL, MariaDB and OceanBase in MySQL mode.
 
+pub mod binlog;
 pub mod error;
+pub mod position;
 pub mod snapshot;
 pub mod sql;
 pub mod wire;
