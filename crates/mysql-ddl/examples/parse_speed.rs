@@ -28,7 +28,9 @@ fn main() {
         .filter(|(sql, options)| parse(sql, options).is_ok())
         .collect();
     let bytes = single.iter().map(|(sql, _)| sql.len()).sum();
-    measure("statements", bytes, || single.iter().filter(|(sql, options)| parse(sql, options).is_ok()).count());
+    measure("statements", bytes, || {
+        single.iter().filter(|(sql, options)| parse(sql, options).is_ok()).count()
+    });
 }
 
 fn measure(what: &str, bytes: usize, mut run: impl FnMut() -> usize) {

@@ -43,6 +43,7 @@ pub use error::{ParseError, ParseErrorKind};
 
 use ast::{Span, Statement};
 use error::Failure;
+use lexer::Lexed;
 use parser::Parser;
 use token::Token;
 
@@ -64,7 +65,9 @@ pub fn parse(sql: impl AsRef<[u8]>, options: &ParseOptions) -> Result<Statement,
     let first = lexed.tokens.first().map_or(everything, |token| token.span().to(everything.end_only()));
     match lexed.failure {
         Some(failure) => Err(failure.locate(source, first)),
-        None => statement(source, &lexed.tokens, options).map_err(|failure| failure.locate(source, first)),
+        None => {
+            statement(source, &lexed, &lexed.tokens, options).map_err(|failure| failure.locate(source, first))
+        }
     }
 }
 
@@ -87,7 +90,8 @@ pub fn parse_many(sql: impl AsRef<[u8]>, options: &ParseOptions) -> Vec<Result<S
             (Some(first), Some(last)) => first.span().to(last.span()),
             _ => continue,
         };
-        results.push(statement(source, tokens, options).map_err(|failure| failure.locate(source, span)));
+        results
+            .push(statement(source, &lexed, tokens, options).map_err(|failure| failure.locate(source, span)));
     }
     if let Some(failure) = lexed.failure {
         let unread = script::unfinished(&lexed.tokens).first().map_or(failure.at, |token| token.start);
@@ -96,8 +100,15 @@ pub fn parse_many(sql: impl AsRef<[u8]>, options: &ParseOptions) -> Vec<Result<S
     results
 }
 
-fn statement(source: &[u8], tokens: &[Token], options: &ParseOptions) -> Result<Statement, Failure> {
-    Parser::new(source, tokens, options).statement()
+fn statement(
+    source: &[u8],
+    lexed: &Lexed,
+    tokens: &[Token],
+    options: &ParseOptions,
+) -> Result<Statement, Failure> {
+    let mut statement = Parser::new(source, tokens, options).statement()?;
+    statement.span = lexed.whole(statement.span);
+    Ok(statement)
 }
 
 /// The length as offsets can say it.

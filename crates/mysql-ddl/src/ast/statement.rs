@@ -15,7 +15,8 @@ pub struct Statement {
     pub variables: Option<Fragment>,
     /// What it says.
     pub body: Body,
-    /// Where it stands, without the semicolon.
+    /// Where it stands, without the semicolon. Executable comments that it begins or ends in are whole: the
+    /// raw text under the span is the statement.
     pub span: Span,
 }
 

@@ -31,13 +31,11 @@ impl Lexer<'_> {
     pub(super) fn comment(&mut self) -> Result<(), Failure> {
         let start = self.here();
         let rest = self.source.get(self.at..).unwrap_or_default();
-        // Inside of an executable comment there is no second level of code: servers treat `/*!` there
-        // as a plain comment.
-        let opening =
-            if self.code_comment.is_some() { Opening::Plain } else { classify(rest, self.options.dialect) };
+        let opening = classify(rest, self.options.dialect);
         match opening {
             Opening::Code(length) => {
-                self.code_comment = Some(start);
+                // One inside another has no end of its own: the first `*/` ends both.
+                self.code_comment.get_or_insert(start);
                 self.at += length;
                 Ok(())
             }
@@ -72,14 +70,17 @@ impl Lexer<'_> {
     }
 }
 
-/// The version digits behind `/*!` or `/*M!`: five or six, or none.
-fn version_digits(rest: &[u8]) -> Option<(u32, usize)> {
+/// The version behind `/*!` or `/*M!`, and its length.
+fn version_digits(rest: &[u8], family: Family) -> Option<(u32, usize)> {
     let digits = rest.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
     if digits < 5 {
         return None;
     }
-    let version = rest.iter().take(digits).fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-    Some((version, digits))
+    // MySQL 9.7 takes six digits only with white space behind them, else the first five.
+    let six = digits == 6 && (family != Family::Mysql || rest.get(6).is_some_and(u8::is_ascii_whitespace));
+    let length = if six { 6 } else { 5 };
+    let version = rest.iter().take(length).fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+    Some((version, length))
 }
 
 fn classify(rest: &[u8], dialect: Dialect) -> Opening {
@@ -101,9 +102,14 @@ fn classify(rest: &[u8], dialect: Dialect) -> Opening {
 }
 
 fn bang(behind: &[u8], prefix: usize, dialect: Dialect, mariadb_only: bool) -> Opening {
-    let Some((version, digits)) = version_digits(behind) else { return Opening::Code(prefix) };
+    if dialect.family == Family::OceanBase {
+        return oceanbase(behind, prefix);
+    }
+    let Some((version, digits)) = version_digits(behind, dialect.family) else {
+        return Opening::Code(prefix);
+    };
     let runs = match dialect.family {
-        // TiDB and OceanBase read past the digits whatever they say.
+        // TiDB reads past the digits whatever they say.
         Family::TiDb | Family::OceanBase => true,
         Family::Mysql => version <= dialect.version,
         // Versions from 5.7 to 9.99.99 are MySQL's: MariaDB went from 5.5 to 10.0.
@@ -112,6 +118,14 @@ fn bang(behind: &[u8], prefix: usize, dialect: Dialect, mariadb_only: bool) -> O
         }
     };
     if runs { Opening::Code(prefix + digits) } else { Opening::Dropped }
+}
+
+/// Code without digits or with exactly five, whatever they say (seekdb 1.4); else a plain comment.
+fn oceanbase(behind: &[u8], prefix: usize) -> Opening {
+    match behind.iter().take_while(|b| b.is_ascii_digit()).count() {
+        digits @ (0 | 5) => Opening::Code(prefix + digits),
+        _ => Opening::Plain,
+    }
 }
 
 /// `/*T! code */` or `/*T![feature,feature] code */`.

@@ -10,22 +10,35 @@ mod quoted;
 use crate::ParseOptions;
 use crate::error::{Failure, ParseErrorKind};
 use crate::keyword::Kw;
-use crate::token::{Token, TokenKind};
+use crate::token::{Span, Token, TokenKind};
 
 pub(crate) use quoted::{decode_identifier, decode_string};
 
 /// The tokens of a text, and why and where lexing stopped early, if it did.
 pub(crate) struct Lexed {
     pub(crate) tokens: Vec<Token>,
+    /// Executable comments that were code, delimiters included, in order.
+    pub(crate) code_comments: Vec<Span>,
     pub(crate) failure: Option<Failure>,
+}
+
+impl Lexed {
+    /// `span` and every executable comment that it cuts into, so that the raw text under it is whole.
+    pub(crate) fn whole(&self, span: Span) -> Span {
+        let first = self.code_comments.partition_point(|comment| comment.end <= span.start);
+        let overlapping =
+            self.code_comments.iter().skip(first).take_while(|comment| comment.start < span.end);
+        overlapping.fold(span, |span, comment| span.to(*comment))
+    }
 }
 
 /// Lexes all of `source`, whose length fits 32 bits (checked by the caller).
 pub(crate) fn lex(source: &[u8], options: &ParseOptions) -> Lexed {
-    let mut lexer = Lexer { source, at: 0, options, tokens: Vec::new(), code_comment: None };
+    let mut lexer =
+        Lexer { source, at: 0, options, tokens: Vec::new(), code_comment: None, code_comments: Vec::new() };
     lexer.tokens.reserve(source.len() / 6 + 4);
     let failure = lexer.run().err();
-    Lexed { tokens: lexer.tokens, failure }
+    Lexed { tokens: lexer.tokens, code_comments: lexer.code_comments, failure }
 }
 
 struct Lexer<'a> {
@@ -35,6 +48,7 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     /// Where the executable comment began that the lexer is inside of.
     code_comment: Option<u32>,
+    code_comments: Vec<Span>,
 }
 
 /// Letters, digits, `_`, `$`, and every byte of a multi-byte character.
@@ -76,8 +90,9 @@ impl Lexer<'_> {
                 b'-' if self.starts_line_comment() => self.skip_while(|b| b != b'\n'),
                 b'/' if self.peek(1) == Some(b'*') => self.comment()?,
                 b'*' if self.code_comment.is_some() && self.peek(1) == Some(b'/') => {
-                    self.code_comment = None;
                     self.at += 2;
+                    let end = self.here();
+                    self.code_comments.extend(self.code_comment.take().map(|start| Span::new(start, end)));
                 }
                 _ => self.token(byte)?,
             }

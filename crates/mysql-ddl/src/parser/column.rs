@@ -128,69 +128,76 @@ impl Parser<'_> {
     /// Attributes about where and how a column is stored and shown.
     fn storage_attribute(&mut self) -> Parsed<Option<ColumnAttribute>> {
         let kw = self.kw();
-        // `name = value` with one of these names is an engine's option, except where `=` is allowed.
-        if self.nth(1).kind == TokenKind::Eq
-            && !matches!(
-                kw,
-                Kw::ENGINE_ATTRIBUTE
-                    | Kw::SECONDARY_ENGINE_ATTRIBUTE
-                    | Kw::COMPRESSED
-                    | Kw::REF_SYSTEM_ID
-                    | Kw::SRID
-            )
-        {
+        let takes_equals = matches!(
+            kw,
+            Kw::ENGINE_ATTRIBUTE
+                | Kw::SECONDARY_ENGINE_ATTRIBUTE
+                | Kw::COMPRESSED
+                | Kw::REF_SYSTEM_ID
+                | Kw::SRID
+        );
+        // `name = value` with another of these names is an engine's option.
+        if self.nth(1).kind == TokenKind::Eq && !takes_equals {
             return self.engine_attribute();
         }
-        let attribute = match kw {
-            Kw::VISIBLE => ColumnAttribute::Visible,
-            Kw::INVISIBLE => ColumnAttribute::Invisible,
+        match kw {
+            Kw::VISIBLE | Kw::INVISIBLE => {
+                self.advance();
+                let visible = kw == Kw::VISIBLE;
+                Ok(Some(if visible { ColumnAttribute::Visible } else { ColumnAttribute::Invisible }))
+            }
             Kw::SRID | Kw::REF_SYSTEM_ID => {
                 self.advance();
                 self.accept_eq();
-                return Ok(Some(ColumnAttribute::Srid(self.integer()?)));
+                Ok(Some(ColumnAttribute::Srid(self.integer()?)))
             }
             Kw::COLUMN_FORMAT => {
                 self.advance();
                 let format =
                     self.expect_one_of(&[Kw::FIXED, Kw::DYNAMIC, Kw::DEFAULT], "FIXED, DYNAMIC or DEFAULT")?;
-                return Ok(Some(ColumnAttribute::ColumnFormat(format.name().to_owned())));
+                Ok(Some(ColumnAttribute::ColumnFormat(format.name().to_owned())))
             }
             Kw::STORAGE => {
                 self.advance();
                 let media =
                     self.expect_one_of(&[Kw::DISK, Kw::MEMORY, Kw::DEFAULT], "DISK, MEMORY or DEFAULT")?;
-                return Ok(Some(ColumnAttribute::Storage(media.name().to_owned())));
+                Ok(Some(ColumnAttribute::Storage(media.name().to_owned())))
             }
+            Kw::SKIP_INDEX => {
+                self.advance();
+                Ok(Some(ColumnAttribute::SkipIndex(self.parenthesised_whole()?)))
+            }
+            _ => self.versioning_or_engine_attribute(),
+        }
+    }
+
+    fn versioning_or_engine_attribute(&mut self) -> Parsed<Option<ColumnAttribute>> {
+        let kw = self.kw();
+        Ok(Some(match kw {
             Kw::COMPRESSED => {
                 self.advance();
                 let method = if self.accept_eq() { Some(self.ident_or_string("method")?) } else { None };
-                return Ok(Some(ColumnAttribute::Compressed(method)));
+                ColumnAttribute::Compressed(method)
             }
             Kw::WITH | Kw::WITHOUT if self.nth_kw(1) == Kw::SYSTEM => {
                 self.advance();
                 self.expect_words(&[Kw::SYSTEM, Kw::VERSIONING])?;
-                return Ok(Some(match kw {
+                match kw {
                     Kw::WITH => ColumnAttribute::WithSystemVersioning,
                     _ => ColumnAttribute::WithoutSystemVersioning,
-                }));
+                }
             }
             Kw::ENGINE_ATTRIBUTE | Kw::SECONDARY_ENGINE_ATTRIBUTE => {
                 self.advance();
                 self.accept_eq();
                 let value = self.string()?;
-                return Ok(Some(match kw {
+                match kw {
                     Kw::ENGINE_ATTRIBUTE => ColumnAttribute::EngineAttribute(value),
                     _ => ColumnAttribute::SecondaryEngineAttribute(value),
-                }));
-            }
-            Kw::SKIP_INDEX => {
-                self.advance();
-                return Ok(Some(ColumnAttribute::SkipIndex(self.parenthesised_whole()?)));
+                }
             }
             _ => return Ok(None),
-        };
-        self.advance();
-        Ok(Some(attribute))
+        }))
     }
 
     /// MariaDB: `name = value`.

@@ -178,25 +178,15 @@ impl Parser<'_> {
         Ok(KeyPart { target, length, order: self.sort_order() })
     }
 
-    /// `column [(length)]`; OceanBase also takes a call without parentheses around it: `lower(a)`.
+    /// `column [(length)]`.
     fn key_column(&mut self) -> Parsed<(KeyPartTarget, Option<u64>)> {
-        let first = self.at;
         let name = self.ident_as("column name")?;
-        if !self.is(TokenKind::Open) {
-            return Ok((KeyPartTarget::Column(name), None));
-        }
-        if self.nth(1).kind == TokenKind::Int && self.nth(2).kind == TokenKind::Close {
-            self.advance();
-            let length = self.integer()?;
+        let mut length = None;
+        if self.accept(TokenKind::Open) {
+            length = Some(self.integer()?);
             self.expect_close()?;
-            return Ok((KeyPartTarget::Column(name), Some(length)));
         }
-        if self.family() != crate::Family::OceanBase {
-            self.advance();
-            return Err(self.unexpected("number"));
-        }
-        self.skip_parenthesised()?;
-        Ok((KeyPartTarget::Expr(self.fragment_from(first)?), None))
+        Ok((KeyPartTarget::Column(name), length))
     }
 
     pub(super) fn sort_order(&mut self) -> Option<SortOrder> {

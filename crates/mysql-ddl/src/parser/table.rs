@@ -34,6 +34,8 @@ impl Parser<'_> {
             partitioning = Some(self.partitioning()?);
             self.table_options(&mut options)?;
         }
+        // One order, wherever they stood.
+        options.0.sort_by_key(|option| option.name == "WITH COLUMN GROUP");
         let query = self.create_table_query()?;
         if elements.is_empty() && query.is_none() && !options_make_a_table(&options) {
             return Err(self.unexpected("column definitions, LIKE or SELECT"));

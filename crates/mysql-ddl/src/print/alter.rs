@@ -153,7 +153,7 @@ fn write_change(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result {
             write!(f, " {name} {action}")
         }
         AlterClause::AlterIndex { if_exists: there, name, visibility } => {
-            head(f, "ALTER KEY", *there)?;
+            head(f, "ALTER INDEX", *there)?;
             write!(f, " {name} {visibility}")
         }
         AlterClause::AlterCheck { name, enforced } => {

@@ -25,14 +25,23 @@ impl Display for CreateTable {
     }
 }
 
+const COLUMN_GROUP: &str = "WITH COLUMN GROUP";
+
 /// With a space in front.
 impl Display for TableDefinition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if !self.elements.is_empty() {
             write!(f, " ({})", Commas(&self.elements))?;
         }
-        Display::fmt(&self.options, f)?;
+        // OceanBase wants its column groups behind the partitions.
+        let behind = |option: &&TableOption| option.name == COLUMN_GROUP;
+        self.options
+            .0
+            .iter()
+            .filter(|option| !behind(option))
+            .try_for_each(|option| write!(f, " {option}"))?;
         optional(f, "", self.partitioning.as_ref())?;
+        self.options.0.iter().filter(behind).try_for_each(|option| write!(f, " {option}"))?;
         optional(f, "", self.query.as_ref())
     }
 }
@@ -103,8 +112,10 @@ impl Display for DatabaseOption {
 fn write_option(f: &mut Formatter<'_>, name: &str, value: &OptionValue) -> fmt::Result {
     match (name, value) {
         (_, OptionValue::None) => f.write_str(name),
+        // MariaDB takes `ALTER DATABASE CHARSET` for a database's name.
+        ("CHARSET", value) => write!(f, "CHARACTER SET={value}"),
         // `STORAGE = DISK` and `= (..)` behind these are no grammar.
-        ("STORAGE" | "WITH COLUMN GROUP" | "SET TIFLASH REPLICA", value) => write!(f, "{name} {value}"),
+        ("STORAGE" | COLUMN_GROUP | "SET TIFLASH REPLICA", value) => write!(f, "{name} {value}"),
         // A name of more than one word is a known one; others may need quotes.
         (name, value) if name.contains(' ') => write!(f, "{name}={value}"),
         (name, value) => write!(f, "{}={value}", Word(name)),
