@@ -403,7 +403,7 @@ impl Framing {
     async fn write_error(&mut self, source: io::Error) -> WireError {
         self.dead = true;
         // One look without waiting; whether it finds something or fails, the write error stands.
-        poll_fn(|cx| Poll::Ready(drop(self.poll_fill(cx)))).await;
+        poll_fn(|cx| Poll::Ready(self.poll_fill(cx).is_ready())).await;
         if let Ok(Some(span)) = self.buffered_packet()
             && self.bytes(span).first() == Some(&packet::ERR)
         {
