@@ -53,6 +53,8 @@ pub enum ErrorKind {
     Overloaded,
     /// Another process has taken over this task.
     Fenced,
+    /// A row of the target isn't as the source's log says: somebody else changed it.
+    ForeignChange,
     /// Something in the settings of the task can't work.
     Configuration,
     /// Local storage failed.
@@ -103,12 +105,49 @@ impl ErrorKind {
             Self::ReadOnly => "WB-3005",
             Self::Overloaded => "WB-3006",
             Self::Fenced => "WB-3007",
+            Self::ForeignChange => "WB-3008",
             Self::Configuration => "WB-4001",
             Self::LocalStorage => "WB-4002",
             Self::LocalCorrupt => "WB-4003",
             Self::Cancelled => "WB-9001",
             Self::Other => "WB-9999",
         }
+    }
+
+    /// The kind of a code that was shown or stored; `None` for one that no kind has. A key's name is not in its
+    /// code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let kinds = [
+            Self::Unreachable,
+            Self::WrongProtocol,
+            Self::Tls,
+            Self::AuthenticationFailed,
+            Self::PrivilegeMissing,
+            Self::UnknownDatabase,
+            Self::UnknownTable,
+            Self::ConnectionLost,
+            Self::Timeout,
+            Self::PositionPurged,
+            Self::LogUnusable,
+            Self::LogCorrupt,
+            Self::StatementDml,
+            Self::SchemaMismatch,
+            Self::UnsupportedStatement,
+            Self::Unsupported,
+            Self::DuplicateKey { key: String::new() },
+            Self::RowRefused,
+            Self::TransactionConflict,
+            Self::TooLarge,
+            Self::ReadOnly,
+            Self::Overloaded,
+            Self::Fenced,
+            Self::Configuration,
+            Self::LocalStorage,
+            Self::LocalCorrupt,
+            Self::Cancelled,
+            Self::Other,
+        ];
+        kinds.into_iter().find(|kind| kind.code() == code)
     }
 
     pub fn policy(&self) -> Policy {
@@ -156,6 +195,9 @@ impl ErrorKind {
             Self::ReadOnly => "make the target writable, then resume",
             Self::Overloaded => "the task tries again by itself; give the server disk, memory or time",
             Self::Fenced => "another process runs this task; stop one of the two",
+            Self::ForeignChange => {
+                "find out who writes to the target; resume with another policy for foreign changes to go on"
+            }
             Self::Configuration => "correct the setting named and run again",
             Self::LocalStorage => "check free space and permissions of --home",
             Self::LocalCorrupt => "restore the file from a copy, or start the task anew with another --name",
@@ -247,6 +289,7 @@ mod tests {
         assert!(codes.len() > 20, "{codes:?}");
         for code in codes {
             assert_eq!(page.matches(&format!("| WB-{code} |")).count(), 1, "WB-{code}");
+            assert!(ErrorKind::from_code(&format!("WB-{code}")).is_some(), "WB-{code}");
         }
     }
 
