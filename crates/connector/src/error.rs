@@ -141,6 +141,7 @@ impl ErrorKind {
             Self::ReadOnly,
             Self::Overloaded,
             Self::Fenced,
+            Self::ForeignChange,
             Self::Configuration,
             Self::LocalStorage,
             Self::LocalCorrupt,
