@@ -1,6 +1,7 @@
 //! Connector for MySQL, MariaDB and OceanBase in MySQL mode.
 
 pub mod binlog;
+pub mod catalog;
 pub mod error;
 pub mod position;
 pub mod snapshot;
