@@ -119,7 +119,7 @@ impl CellReader {
             Parse::Float => batch.push_float(parse_f64(text).ok_or(NOT_A_NUMBER)? as f32),
             Parse::Double => batch.push_double(parse_f64(text).ok_or(NOT_A_NUMBER)?),
             Parse::Bits => {
-                batch.push_uint(parse_bits(text).ok_or(UnexpectedText { expected: "a bit string" })?)
+                batch.push_uint(parse_bits(text).ok_or(UnexpectedText { expected: "a bit string" })?);
             }
             Parse::Member(members) => batch.push_uint(member(members, text).ok_or(NOT_A_MEMBER)?),
             Parse::Members(members) => batch.push_uint(member_bits(members, text).ok_or(NOT_A_MEMBER)?),

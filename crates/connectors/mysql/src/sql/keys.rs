@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use whimbrel_model::schema::Key;
-use whimbrel_model::{CellKind, DataType, RowBatch, RowRef, TableSchema, ValueRef};
+use whimbrel_model::{CellKind, DataType, RowRef, TableSchema, ValueRef};
 
 use super::literal::{Literal, LiteralError, push_u64};
 use crate::wire::push_identifier;
@@ -273,7 +273,7 @@ pub fn push_table(out: &mut Vec<u8>, name: &whimbrel_model::TableName) {
 
 #[cfg(test)]
 mod tests {
-    use whimbrel_model::{Charset, Column, TableName};
+    use whimbrel_model::{Charset, Column, RowBatch, TableName};
 
     use super::*;
 

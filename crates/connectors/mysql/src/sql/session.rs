@@ -25,8 +25,9 @@ const fn optional(sql: &'static str) -> Setting {
 }
 
 /// For every session. Dates that no calendar has are values like any other, zero is no request for a number, and
-/// no statement is ended by a time-out of the server's (OceanBase's are in microseconds).
-const COMMON: [Setting; 17] = [
+/// no statement is ended by a time-out of the server's (OceanBase's are in microseconds; its locks are waited for as long as
+/// InnoDB's).
+const COMMON: [Setting; 18] = [
     required("SET NAMES utf8mb4"),
     required("SET time_zone='+00:00'"),
     required("SET sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"),
@@ -39,6 +40,7 @@ const COMMON: [Setting; 17] = [
     optional("SET ob_query_timeout=3600000000"),
     optional("SET ob_trx_timeout=86400000000"),
     optional("SET ob_trx_idle_timeout=86400000000"),
+    optional("SET ob_trx_lock_timeout=50000000"),
     optional("SET sql_auto_is_null=0"),
     optional("SET sql_select_limit=18446744073709551615"),
     optional("SET sql_safe_updates=0"),
