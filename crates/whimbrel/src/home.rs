@@ -149,12 +149,17 @@ impl TaskHome {
     }
 
     pub fn start_tables(&self) -> Result<Option<StartTables>, Failure> {
-        read_json(&self.dir.join("tables.json"))
+        read_start_tables(&self.dir.join("tables.json"))
     }
 
     pub fn write_start_tables(&self, tables: &StartTables) -> Result<(), Failure> {
         write_json(&self.dir.join("tables.json"), tables)
     }
+}
+
+/// The tables of a task at its start; `None` where it has none yet.
+pub fn read_start_tables(path: &Path) -> Result<Option<StartTables>, Failure> {
+    read_json(path)
 }
 
 /// The id need only differ from those of earlier tasks of the same name.

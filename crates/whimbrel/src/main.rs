@@ -1,2 +1,60 @@
-//! The `whimbrel` binary.
-fn main() {}
+//! The `whimbrel` binary: reads the command line, runs the command, prints how it ended.
+
+mod board;
+mod cli;
+mod display;
+mod endpoints;
+mod failure;
+mod home;
+mod migrate;
+mod plan_command;
+mod precheck;
+mod report;
+mod rules;
+mod signals;
+mod store_command;
+mod verify_command;
+mod web;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+fn main() -> ExitCode {
+    // Usage errors end here, with clap's exit code 2.
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("WHIMBREL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::storage("runtime", "its threads can't be started", error))?;
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Verify(args) => verify_command::run(args).await,
+            Command::Check(args) => plan_command::check(args).await,
+            Command::Plan(args) => plan_command::plan(args).await,
+            Command::Store(args) => tokio::task::spawn_blocking(move || store_command::run(&args))
+                .await
+                .map_err(|error| Failure::storage("Store", "the command broke", error))?,
+        }
+    });
+    // Blocking reads that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    ended
+}

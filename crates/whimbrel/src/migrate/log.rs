@@ -1,0 +1,175 @@
+//! The task's Store: opened or made, filled by a puller, read by Incr-Sync.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use whimbrel_connector::{ConnectorError, ErrorKind, LogStart, Result, Source};
+use whimbrel_incr_sync::ChangeSource;
+use whimbrel_model::LogRecord;
+use whimbrel_store::{PullStatus, Puller, Sequence, StartAt, Store, StoreOptions, StoreReader, StoreState};
+
+use crate::board::Board;
+use crate::failure::Failure;
+use crate::home::StartTables;
+use crate::rules::Rules;
+
+/// The name under which Incr-Sync is registered, so that retention keeps what it needs.
+const CONSUMER: &str = "incr-sync";
+
+/// An open Store with a running pull.
+pub struct Log {
+    pub store: Store,
+    puller: Option<Puller>,
+    status: watch::Receiver<PullStatus>,
+}
+
+impl Log {
+    /// Opens the task's Store, or makes it at `start`, and begins to pull.
+    pub async fn open(
+        dir: &Path,
+        start: &StartTables,
+        source: &dyn Source,
+        rules: &Arc<Rules>,
+        cancel: &CancellationToken,
+    ) -> std::result::Result<Self, Failure> {
+        let store = open_store(dir, start).await?;
+        store.register_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
+        let resume = store.resume_point().map_err(ConnectorError::from)?;
+        let rules = rules.clone();
+        let reader = source
+            .log_reader(LogStart {
+                position: resume.position,
+                tables: resume.tables,
+                filter: Arc::new(move |name| rules.selects(name)),
+                next_table_version: resume.next_table_version,
+            })
+            .await?;
+        let puller = Puller::start(&store, reader, cancel).map_err(ConnectorError::from)?;
+        let status = puller.status();
+        Ok(Self { store, puller: Some(puller), status })
+    }
+
+    /// A reader for Incr-Sync.
+    pub fn feed(&self) -> Feed {
+        Feed { store: self.store.clone(), reader: None, pull: self.status.clone() }
+    }
+
+    /// Shows how far the pull is.
+    pub fn show(&self, board: &Board) {
+        let pull = self.status.borrow().clone();
+        let bytes = self.store.size().map(|size| size.bytes).unwrap_or_default();
+        board.update(|status| {
+            status.source_position = Some(pull.position.to_string());
+            status.store_bytes = bytes;
+            status.store_state = Some(state_text(&pull.state));
+        });
+    }
+
+    /// Ends the pull; what was accepted is made durable.
+    pub async fn close(mut self) -> Result<()> {
+        match self.puller.take() {
+            Some(puller) => puller.stop().await.map_err(ConnectorError::from),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn open_store(dir: &Path, start: &StartTables) -> std::result::Result<Store, Failure> {
+    let (dir, position, tables) = (dir.to_owned(), start.position.clone(), start.tables.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let options = StoreOptions::default();
+        if !Store::exists(&dir)? {
+            return Store::create(&dir, options, &position, &tables);
+        }
+        let (store, recovery) = Store::open(&dir, options)?;
+        tracing::info!(?recovery, "the Store was opened");
+        Ok(store)
+    });
+    let store = opened.await.map_err(|error| Failure::storage("Store", "opening it broke", error))?;
+    Ok(store.map_err(ConnectorError::from)?)
+}
+
+fn state_text(state: &StoreState) -> String {
+    match state {
+        StoreState::Running => "running".to_owned(),
+        StoreState::DiskFull { path, free, .. } => {
+            format!("disk full at {} ({} MB free); goes on when there is room", path.display(), free / 1_000_000)
+        }
+        StoreState::WriteFailed { error, .. } => format!("writing fails: {error}; tried again"),
+        StoreState::WaitingForConsumer { consumer, bytes, .. } => {
+            format!("waiting for {consumer}, which is {} MB behind", bytes / 1_000_000)
+        }
+        StoreState::SourceFailed { code, error, .. } | StoreState::StoreFailed { code, error, .. } => {
+            format!("{code} {error}")
+        }
+        StoreState::Stopped => "stopped".to_owned(),
+    }
+}
+
+/// Why a pull will bring nothing more; `None` while it runs.
+fn pull_failure(state: &StoreState) -> Option<ConnectorError> {
+    let (code, error, hint) = match state {
+        StoreState::SourceFailed { code, error, hint } | StoreState::StoreFailed { code, error, hint } => {
+            (*code, error, hint)
+        }
+        _ => return None,
+    };
+    let kind = ErrorKind::from_code(code).unwrap_or(ErrorKind::Other);
+    Some(ConnectorError::new(kind, "source log", error.clone()).with_hint(hint.clone()))
+}
+
+/// Reads the Store for Incr-Sync; an ended pull becomes an error once everything before it has been read.
+pub struct Feed {
+    store: Store,
+    reader: Option<StoreReader>,
+    pull: watch::Receiver<PullStatus>,
+}
+
+#[async_trait]
+impl ChangeSource for Feed {
+    async fn next(&mut self) -> Result<(u64, LogRecord)> {
+        let Some(reader) = self.reader.as_mut() else {
+            return Err(ConnectorError::new(ErrorKind::Other, "Store", "it was read before a place was chosen"));
+        };
+        loop {
+            if let Some(item) = reader.try_next().await? {
+                return Ok((item.sequence.0, item.record));
+            }
+            let failure = pull_failure(&self.pull.borrow_and_update().state);
+            if let Some(failure) = failure {
+                // What was written just before the pull ended comes first.
+                return match reader.try_next().await? {
+                    Some(item) => Ok((item.sequence.0, item.record)),
+                    None => Err(failure),
+                };
+            }
+            tokio::select! {
+                item = reader.next() => {
+                    let item = item?;
+                    return Ok((item.sequence.0, item.record));
+                }
+                changed = self.pull.changed() => {
+                    if changed.is_err() {
+                        return Err(ConnectorError::new(ErrorKind::Cancelled, "Store", "the pull was stopped"));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn seek(&mut self, after: Option<u64>) -> Result<()> {
+        let from = match after {
+            Some(sequence) => StartAt::Sequence(Sequence(sequence).next()),
+            None => StartAt::Start,
+        };
+        self.reader = Some(self.store.read_from(&from)?);
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, sequence: u64) -> Result<()> {
+        Ok(self.store.acknowledge(CONSUMER, Sequence(sequence))?)
+    }
+}

@@ -1,0 +1,544 @@
+//! `whimbrel migrate`: the steps of a task in their order, in one process.
+//!
+//! ```text
+//! precheck -> start position -> Store -> schema -> full import -> catch up -> foreign keys
+//!          -> incremental beside verification -> (--follow) incremental until a signal
+//! ```
+//! Every step can be repeated: what it did is recorded where it was done (state entries at the target, files of
+//! the task folder), so a run that was killed goes on where it stood.
+
+mod incremental;
+mod log;
+mod schema;
+pub mod verification;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Source, TablePlan, Target};
+use whimbrel_full_import::{
+    Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage,
+};
+use whimbrel_full_verification::VerifyReport;
+use whimbrel_model::{Position, TableName, TableVersion};
+
+use self::incremental::Incremental;
+use self::log::Log;
+use self::schema::MigratedTable;
+use crate::board::{Board, Phase, TableStatus};
+use crate::cli::{ExistingMode, MigrateArgs, Step};
+use crate::endpoints::{self, Endpoint, Role};
+use crate::failure::{Exit, Failure};
+use crate::home::{StartTables, TaskDefinition, TaskHome};
+use crate::precheck::{self, Needs, Prechecked};
+use crate::report::{Positions, Report, StepTime, TableReport};
+use crate::rules::Rules;
+use crate::web::WebServer;
+use crate::{display, signals};
+
+/// How often the board takes the counters of a running step.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// What the flags mean, before anything is connected.
+pub struct Task {
+    pub args: MigrateArgs,
+    pub rules: Arc<Rules>,
+    pub source: Endpoint,
+    pub target: Endpoint,
+}
+
+impl Task {
+    /// # Errors
+    /// Flags or URLs that can't be understood.
+    pub fn new(args: MigrateArgs) -> Result<Self, Failure> {
+        let rules = Rules::parse(&args.ends.include, &args.ends.exclude, &args.ends.map)
+            .map_err(|error| Failure::usage("--include, --exclude, --map", error.to_string()))?;
+        for (given, step) in args.steps.iter().enumerate() {
+            if args.steps[..given].contains(step) {
+                return Err(Failure::usage("--steps", "a step is named twice"));
+            }
+        }
+        if args.follow && !args.steps.contains(&Step::Incr) {
+            return Err(Failure::usage("--follow", "it needs the step incr"));
+        }
+        let source = endpoints::open(&args.ends.source, Role::Source)?;
+        let target = endpoints::open(&args.ends.target, Role::Target)?;
+        Ok(Self { args, rules: Arc::new(rules), source, target })
+    }
+
+    pub fn has(&self, step: Step) -> bool {
+        self.args.steps.contains(&step)
+    }
+
+    /// What a precheck has to ask for.
+    pub fn needs(&self, fresh: bool) -> Needs {
+        Needs {
+            log: self.has(Step::Incr) || self.has(Step::Full),
+            write: self.has(Step::Schema) || self.has(Step::Full) || self.has(Step::Incr),
+            empty: fresh && self.has(Step::Full) && self.args.existing == ExistingMode::Stop,
+            target_tables: fresh && !self.has(Step::Schema),
+        }
+    }
+
+    fn definition(&self) -> TaskDefinition {
+        let mut steps = self.args.steps.clone();
+        steps.sort_by_key(|step| *step as u8);
+        TaskDefinition {
+            source: Source::name(self.source.as_ref()).to_owned(),
+            target: Target::name(self.target.as_ref()).to_owned(),
+            include: self.args.ends.include.clone(),
+            exclude: self.args.ends.exclude.clone(),
+            map: self.args.ends.map.clone(),
+            steps,
+            apply: self.args.apply,
+            existing: self.args.existing,
+            foreign_changes: self.args.foreign_changes,
+        }
+    }
+}
+
+/// Runs the task and says how it ended.
+///
+/// # Errors
+/// Failures before the first step; a failure within the steps is printed here, after the report.
+pub async fn run(args: MigrateArgs) -> Result<Exit, Failure> {
+    let task = Task::new(args)?;
+    let home = TaskHome::open(task.args.home.as_deref(), &task.args.name, &task.definition())?;
+    let stop = signals::listen()?;
+    let names = (Source::name(task.source.as_ref()), Target::name(task.target.as_ref()));
+    let board = Arc::new(Board::new(&task.args.name, names.0, names.1));
+    let web = match &task.args.listen {
+        Some(listen) => Some(WebServer::start(listen, board.clone()).await?),
+        None => None,
+    };
+    if let Some(web) = &web {
+        eprintln!("status page: http://{}/", web.address);
+    }
+    let shown = CancellationToken::new();
+    let display = tokio::spawn(display::show(board.clone(), shown.clone()));
+    let mut run = Run::new(task, home, board, stop);
+    let ended = run.steps().await;
+    shown.cancel();
+    if display.await.is_err() {
+        tracing::warn!("the display broke");
+    }
+    let exit = run.finish(ended)?;
+    if let Some(web) = web {
+        web.stop();
+    }
+    Ok(exit)
+}
+
+/// A running task.
+struct Run {
+    task: Task,
+    home: TaskHome,
+    board: Arc<Board>,
+    stop: CancellationToken,
+    begun: Instant,
+    steps: Vec<StepTime>,
+    positions: Positions,
+    tables: Vec<TableReport>,
+}
+
+impl Run {
+    fn new(task: Task, home: TaskHome, board: Arc<Board>, stop: CancellationToken) -> Self {
+        Self {
+            task,
+            home,
+            board,
+            stop,
+            begun: Instant::now(),
+            steps: Vec::new(),
+            positions: Positions::default(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// All steps; the exit code of one that came to its end.
+    async fn steps(&mut self) -> Result<Exit, Failure> {
+        let began = Instant::now();
+        let checked = self.precheck().await?;
+        let start = self.start_point(&checked).await?;
+        self.positions.start = Some(start.position.clone());
+        let epoch = self.task.target.take_over(&self.home.id).await?;
+        let log_stop = CancellationToken::new();
+        let log = if self.task.has(Step::Incr) {
+            let source: &dyn Source = self.task.source.as_ref();
+            Some(Log::open(&self.home.store_dir(), &start, source, &self.task.rules, &log_stop).await?)
+        } else {
+            None
+        };
+        self.time("precheck", began);
+        let began = Instant::now();
+        self.board.set_phase(Phase::Schema);
+        let tables =
+            schema::prepare(&self.task, &self.home.id, epoch, &start.tables, &checked.target).await?;
+        self.show_tables(&tables);
+        self.time("schema", began);
+        let result = self.move_rows(&checked, epoch, &tables, log.as_ref()).await;
+        let closed = match log {
+            Some(log) => log.close().await,
+            None => Ok(()),
+        };
+        let exit = result?;
+        closed?;
+        Ok(exit)
+    }
+
+    async fn precheck(&mut self) -> Result<Prechecked, Failure> {
+        self.board.set_phase(Phase::Precheck);
+        let fresh = self.home.start_tables()?.is_none();
+        let needs = self.task.needs(fresh);
+        let checked = precheck::run(&self.task.source, &self.task.target, &self.task.rules, needs).await?;
+        checked.print();
+        checked.refuse_errors()?;
+        Ok(checked)
+    }
+
+    /// Position and tables at the begin of the task: fixed once, kept for ever.
+    async fn start_point(&self, checked: &Prechecked) -> Result<StartTables, Failure> {
+        if let Some(start) = self.home.start_tables()? {
+            return Ok(start);
+        }
+        let mut catalog = Source::catalog(self.task.source.as_ref()).await?;
+        let names: Vec<TableName> = checked.tables.iter().map(|table| table.name.clone()).collect();
+        let start = fix_start(catalog.as_mut(), &names).await?;
+        self.home.write_start_tables(&start)?;
+        Ok(start)
+    }
+
+    fn show_tables(&mut self, tables: &[MigratedTable]) {
+        self.tables = tables
+            .iter()
+            .map(|table| TableReport {
+                source: table.plan.source.schema.name.to_string(),
+                target: table.plan.target.name.to_string(),
+                ..TableReport::default()
+            })
+            .collect();
+        let status = tables
+            .iter()
+            .map(|table| TableStatus {
+                source: table.plan.source.schema.name.to_string(),
+                target: table.plan.target.name.to_string(),
+                stage: "waiting",
+                ..TableStatus::default()
+            })
+            .collect();
+        self.board.update(|board| board.tables = status);
+    }
+
+    /// Everything after the schema step.
+    async fn move_rows(
+        &mut self,
+        checked: &Prechecked,
+        epoch: u64,
+        tables: &[MigratedTable],
+        log: Option<&Log>,
+    ) -> Result<Exit, Failure> {
+        let imported = if self.task.has(Step::Full) {
+            let began = Instant::now();
+            let imported = self.import(epoch, tables, log).await?;
+            self.time("full", began);
+            Some(imported)
+        } else {
+            None
+        };
+        let Some(log) = log else {
+            schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
+            return self.verify_alone(checked).await;
+        };
+        let overlap_until = schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await?;
+        self.positions.import_end = Some(overlap_until.clone());
+        let incremental =
+            Incremental::new(&self.task, &self.home.id, epoch, tables, imported.as_ref(), overlap_until);
+        let began = Instant::now();
+        self.board.set_phase(Phase::CatchUp);
+        incremental.catch_up(log, &self.board, &self.stop).await?;
+        self.refuse_stop()?;
+        schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
+        self.time("incr", began);
+        self.follow(checked, &incremental, log).await
+    }
+
+    /// Applies what comes while the verification runs and, with `--follow`, until a signal.
+    async fn follow(
+        &mut self,
+        checked: &Prechecked,
+        incremental: &Incremental<'_>,
+        log: &Log,
+    ) -> Result<Exit, Failure> {
+        let verify = self.task.has(Step::Verify);
+        if !verify && !self.task.args.follow {
+            self.positions.applied = incremental.applied();
+            return Ok(Exit::Done);
+        }
+        let running = incremental.start(log)?;
+        let mut exit = Exit::Done;
+        let board = self.board.clone();
+        let work = async {
+            if verify {
+                let began = Instant::now();
+                board.set_phase(Phase::Verification);
+                let setup = self.verification(checked, Some(running.following())).await?;
+                let cancel = self.stop.clone();
+                match verification::run(setup, &board, &cancel).await {
+                    Ok(found) => exit = self.take_verification(&found),
+                    Err(error) if error.kind == ErrorKind::Cancelled && self.task.args.follow => {}
+                    Err(error) => return Err(Failure::from(error)),
+                }
+                self.time("verify", began);
+            }
+            if self.task.args.follow {
+                board.set_phase(Phase::Incremental);
+                self.stop.cancelled().await;
+            }
+            Ok(())
+        };
+        let worked = running.beside(work, log, &board).await;
+        let applied = running.stop().await;
+        self.positions.applied = incremental.applied();
+        applied?;
+        worked?;
+        Ok(exit)
+    }
+
+    async fn import(
+        &mut self,
+        epoch: u64,
+        tables: &[MigratedTable],
+        log: Option<&Log>,
+    ) -> Result<ImportReport, Failure> {
+        self.board.set_phase(Phase::FullImport);
+        let args = &self.task.args;
+        let options = ImportOptions {
+            existing: match args.existing {
+                ExistingMode::Stop => Existing::Stop,
+                ExistingMode::Ignore => Existing::Ignore,
+                ExistingMode::Overwrite => Existing::Overwrite,
+            },
+            workers: usize::from(args.workers),
+            rows_per_second: args.rate_limit,
+            ..ImportOptions::default()
+        };
+        let import_tables = tables.iter().map(MigratedTable::import).collect();
+        let (source, target): (Arc<dyn Source>, Arc<dyn Target>) =
+            (self.task.source.clone(), self.task.target.clone());
+        let import = FullImport::new(source, target, &self.home.id, epoch, import_tables, options);
+        let progress = import.progress();
+        let running = import.run(&self.stop);
+        tokio::pin!(running);
+        let report = loop {
+            tokio::select! {
+                report = &mut running => break report,
+                () = tokio::time::sleep(SHOW_EVERY) => {}
+            }
+            self.show_import(&progress, log);
+        };
+        self.show_import(&progress, log);
+        let report = report?;
+        for (table, result) in self.tables.iter_mut().zip(&report.tables) {
+            table.rows = result.rows;
+            table.bytes = result.bytes;
+            table.seconds = result.milliseconds as f64 / 1e3;
+            table.deferred = result.deferred;
+            table.parked = result.parked;
+        }
+        Ok(report)
+    }
+
+    fn show_import(&self, progress: &ImportProgress, log: Option<&Log>) {
+        self.board.update(|board| {
+            for (shown, table) in board.tables.iter_mut().zip(&progress.tables) {
+                shown.rows = table.rows();
+                shown.bytes = table.bytes();
+                shown.estimated_rows = table.estimated_rows();
+                shown.stage = match table.stage() {
+                    TableStage::Waiting => "waiting",
+                    TableStage::Loading => "loading",
+                    TableStage::Indexing => "indexing",
+                    TableStage::Done => "done",
+                };
+            }
+        });
+        if let Some(log) = log {
+            log.show(&self.board);
+        }
+    }
+
+    async fn verify_alone(&mut self, checked: &Prechecked) -> Result<Exit, Failure> {
+        if !self.task.has(Step::Verify) {
+            return Ok(Exit::Done);
+        }
+        let began = Instant::now();
+        self.board.set_phase(Phase::Verification);
+        let setup = self.verification(checked, None).await?;
+        let found = verification::run(setup, &self.board, &self.stop).await?;
+        self.time("verify", began);
+        Ok(self.take_verification(&found))
+    }
+
+    /// Tables as both sides have them now: statements of the log may have changed them since the start.
+    async fn verification(
+        &self,
+        checked: &Prechecked,
+        following: Option<verification::Following>,
+    ) -> Result<verification::Setup, Failure> {
+        let plans = current_plans(&self.task.source, &self.task.target, &self.task.rules).await?;
+        let corrections = self.task.args.corrections.clone();
+        Ok(verification::Setup {
+            source: self.task.source.clone(),
+            target: self.task.target.clone(),
+            flavors: (checked.source.flavor, checked.target.flavor),
+            tables: plans.iter().map(verification::table).collect(),
+            workers: usize::from(self.task.args.workers),
+            corrections: corrections.unwrap_or_else(|| self.home.differences_dir()),
+            following,
+        })
+    }
+
+    fn take_verification(&mut self, found: &VerifyReport) -> Exit {
+        for result in &found.tables {
+            let report = Some(verification::table_report(result));
+            match self.tables.iter_mut().find(|table| table.source == result.source) {
+                Some(table) => table.verification = report,
+                None => self.tables.push(TableReport {
+                    source: result.source.clone(),
+                    target: result.target.clone(),
+                    verification: report,
+                    ..TableReport::default()
+                }),
+            }
+        }
+        if found.is_equal() { Exit::Done } else { Exit::Different }
+    }
+
+    /// A signal before the task reached its end leaves it unfinished.
+    fn refuse_stop(&self) -> Result<(), Failure> {
+        if !self.stop.is_cancelled() {
+            return Ok(());
+        }
+        let object = format!("task {}", self.task.args.name);
+        Err(ConnectorError::new(ErrorKind::Cancelled, object, "it was stopped before it was done").into())
+    }
+
+    fn time(&mut self, step: &'static str, began: Instant) {
+        self.steps.push(StepTime { step, seconds: began.elapsed().as_secs_f64() });
+    }
+
+    /// Prints and writes the report.
+    fn finish(&mut self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let exit = match &ended {
+            Ok(exit) => *exit,
+            Err(failure) => failure.exit,
+        };
+        let error = ended.as_ref().err().map(|failure| (&failure.error).into());
+        self.board.update(|status| {
+            status.phase = if ended.is_ok() { Phase::Done } else { Phase::Failed };
+            status.last_error = error;
+        });
+        let status = self.board.snapshot();
+        let mut report = Report {
+            version: Report::VERSION,
+            task: status.task,
+            source: status.source,
+            target: status.target,
+            result: crate::report::result_word(exit, self.stop.is_cancelled()),
+            exit_code: exit as i32,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            steps: std::mem::take(&mut self.steps),
+            tables: std::mem::take(&mut self.tables),
+            positions: std::mem::take(&mut self.positions),
+            applied_transactions: status.applied_transactions,
+            applied_changes: status.applied_changes,
+            parked: status.parked,
+            conflicts: status.conflicts,
+            foreign_changes: status.foreign_changes,
+            peak_memory_bytes: 0,
+            cpu_seconds: 0.0,
+            error: status.last_error,
+        };
+        report.measure();
+        if exit != Exit::Precheck {
+            report.print();
+        }
+        if let Some(path) = &self.task.args.report {
+            report.write(path)?;
+        }
+        ended
+    }
+}
+
+/// Reads position and tables so that the tables are as they were at the position: the same before and after it.
+async fn fix_start(catalog: &mut dyn Catalog, names: &[TableName]) -> Result<StartTables, Failure> {
+    const TRIES: u32 = 10;
+    let mut tables = catalog.table_schemas(names).await?;
+    for _ in 0..TRIES {
+        let position = catalog.position_before_reads().await?;
+        let again = catalog.table_schemas(names).await?;
+        if same_structure(&tables, &again) {
+            return Ok(StartTables::new(position, tables));
+        }
+        tables = again;
+    }
+    Err(ConnectorError::new(
+        ErrorKind::SchemaMismatch,
+        "source tables",
+        format!("their definitions changed during each of {TRIES} looks"),
+    )
+    .with_hint("wait until the statements that change tables have ended, then run again")
+    .into())
+}
+
+/// The next AUTO_INCREMENT value moves with every insert and says nothing about the structure.
+fn same_structure(left: &[whimbrel_model::TableSchema], right: &[whimbrel_model::TableSchema]) -> bool {
+    let plain = |tables: &[whimbrel_model::TableSchema]| {
+        let mut tables = tables.to_vec();
+        tables.iter_mut().for_each(|table| table.auto_increment = None);
+        tables
+    };
+    plain(left) == plain(right)
+}
+
+/// Plans between the tables of both sides as they are now.
+///
+/// # Errors
+/// A table that the target doesn't have, or that can't hold the source's columns.
+pub async fn current_plans(
+    source: &Endpoint,
+    target: &Endpoint,
+    rules: &Rules,
+) -> Result<Vec<Arc<TablePlan>>, Failure> {
+    let (source, target): (&dyn Source, &dyn Target) = (source.as_ref(), target.as_ref());
+    let mut catalog = source.catalog().await?;
+    let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
+    let schemas = catalog.existing_tables(&names).await?;
+    let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
+    let existing = target.catalog().await?.table_schemas(&targets).await?;
+    schemas
+        .into_iter()
+        .zip(existing)
+        .map(|(schema, existing)| {
+            let name = existing.name.to_string();
+            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(|error| {
+                ConnectorError::new(ErrorKind::SchemaMismatch, format!("table {name}"), "it can't hold the source's rows")
+                    .with_source(error)
+                    .with_hint("give the target's table the columns and keys of the source's")
+                    .into()
+            })
+        })
+        .collect()
+}
+
+/// Where `whimbrel verify` writes by default.
+pub fn default_corrections() -> PathBuf {
+    PathBuf::from("whimbrel-differences")
+}
+
+/// Used by the incremental step: has a position been passed?
+pub(crate) fn reached(applied: Option<&Position>, target: &Position) -> bool {
+    applied.is_some_and(|applied| applied.has_reached(target) == Some(true))
+}

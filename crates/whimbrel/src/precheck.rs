@@ -1,0 +1,216 @@
+//! Whether a task can work, found out before anything is changed.
+
+use whimbrel_connector::{
+    Catalog, ConnectorError, ErrorKind, Finding, ServerInfo, Severity, Source, TableKind, Target,
+};
+use whimbrel_model::{TableName, TableSchema};
+
+use crate::endpoints::Endpoint;
+use crate::failure::{Exit, Failure};
+use crate::rules::Rules;
+
+/// Both servers and the tables that the rules select.
+pub struct Prechecked {
+    pub source: ServerInfo,
+    pub target: ServerInfo,
+    pub tables: Vec<TableSchema>,
+    pub findings: Vec<Finding>,
+}
+
+impl Prechecked {
+    /// True where the task can't work.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// # Errors
+    /// The task can't work, for the reasons that [`Prechecked::print`] showed.
+    pub fn refuse_errors(&self) -> Result<(), Failure> {
+        let Some(first) = self.findings.iter().find(|finding| finding.severity == Severity::Error) else {
+            return Ok(());
+        };
+        let kind = ErrorKind::from_code(&first.code).unwrap_or(ErrorKind::Other);
+        let error = ConnectorError::new(kind, first.object.clone(), first.cause.clone()).with_hint(first.hint.clone());
+        Err(Failure::precheck(error))
+    }
+
+    /// Prints the findings, errors first.
+    pub fn print(&self) {
+        print_findings(&self.findings);
+    }
+}
+
+/// What is asked of the precheck.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// The source's log will be read.
+    pub log: bool,
+    /// The target will be written.
+    pub write: bool,
+    /// The target's tables must hold no rows.
+    pub empty: bool,
+    /// The target's tables must be there.
+    pub target_tables: bool,
+}
+
+/// Asks both servers.
+///
+/// # Errors
+/// A server that can't be reached or logged into, and patterns that match nothing, as exit code 4.
+pub async fn run(
+    source: &Endpoint,
+    target: &Endpoint,
+    rules: &Rules,
+    needs: Needs,
+) -> Result<Prechecked, Failure> {
+    let (mut from, mut to) = tokio::try_join!(Source::catalog(source.as_ref()), Target::catalog(target.as_ref()))
+        .map_err(Failure::precheck)?;
+    examine(from.as_mut(), to.as_mut(), source.as_ref(), target.as_ref(), rules, needs)
+        .await
+        .map_err(|failure| Failure { exit: Exit::Precheck, ..failure })
+}
+
+async fn examine(
+    from: &mut dyn Catalog,
+    to: &mut dyn Catalog,
+    source: &dyn Source,
+    target: &dyn Target,
+    rules: &Rules,
+    needs: Needs,
+) -> Result<Prechecked, Failure> {
+    let (source_info, target_info) = tokio::try_join!(from.server(), to.server())?;
+    let names = selected_tables(from, source, rules).await?;
+    refuse_clashing_names(&names, rules)?;
+    if source_info.server == target_info.server
+        && names.iter().any(|name| rules.target_name(name) == *name)
+    {
+        return Err(ConnectorError::new(
+            ErrorKind::Configuration,
+            target.name(),
+            "source and target are the same tables of the same server",
+        )
+        .with_hint("name another target, or give the tables other names with --map")
+        .into());
+    }
+    let tables = from.table_schemas(&names).await?;
+    let mut findings = from.check_source(&tables, needs.log).await?;
+    if needs.write {
+        let mut schemas: Vec<String> = names.iter().map(|name| rules.target_name(name).schema).collect();
+        schemas.sort();
+        schemas.dedup();
+        findings.extend(to.check_target(&schemas).await?);
+    }
+    findings.extend(target_findings(to, &names, rules, needs).await?);
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(Prechecked { source: source_info, target: target_info, tables, findings })
+}
+
+/// What the target's tables must be like before a task begins.
+async fn target_findings(
+    to: &mut dyn Catalog,
+    names: &[TableName],
+    rules: &Rules,
+    needs: Needs,
+) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    if !needs.empty && !needs.target_tables {
+        return Ok(findings);
+    }
+    let targets: Vec<TableName> = names.iter().map(|name| rules.target_name(name)).collect();
+    let existing = to.existing_tables(&targets).await?;
+    for table in &existing {
+        if needs.empty && to.has_rows(&table.name).await? {
+            findings.push(Finding {
+                severity: Severity::Error,
+                code: ErrorKind::Configuration.code().to_owned(),
+                object: format!("table {} of the target", table.name),
+                cause: "the target table is not empty".to_owned(),
+                hint: "empty it, or choose --existing ignore or --existing overwrite".to_owned(),
+            });
+        }
+    }
+    if needs.target_tables {
+        // The target may spell names in another case (lower_case_table_names).
+        let is = |a: &TableName, b: &TableName| a.to_string().eq_ignore_ascii_case(&b.to_string());
+        for missing in targets.iter().filter(|name| !existing.iter().any(|table| is(&table.name, name))) {
+            findings.push(Finding {
+                severity: Severity::Error,
+                code: ErrorKind::UnknownTable.code().to_owned(),
+                object: format!("table {missing} of the target"),
+                cause: "the table does not exist, and --steps leaves the schema step out".to_owned(),
+                hint: "create it, or add the step schema".to_owned(),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Tables of the source that the rules select, in name order. Views are left out.
+///
+/// # Errors
+/// An include pattern that matches no table.
+pub async fn selected_tables(
+    catalog: &mut dyn Catalog,
+    source: &dyn Source,
+    rules: &Rules,
+) -> Result<Vec<TableName>, Failure> {
+    let mut all = Vec::new();
+    for schema in catalog.schemas().await? {
+        if rules.includes().iter().any(|pattern| pattern.matches_schema(&schema)) {
+            let tables = catalog.tables(&schema).await?;
+            all.extend(tables.into_iter().filter(|t| t.kind == TableKind::Table).map(|table| table.name));
+        }
+    }
+    for pattern in rules.includes() {
+        if !all.iter().any(|name| pattern.matches(name)) {
+            let object = format!("--include {}", pattern.text());
+            let message = format!("the pattern matches no table of {}", source.name());
+            return Err(ConnectorError::new(ErrorKind::UnknownTable, object, message)
+                .with_hint("check the name, its case included, and that the user may see the table")
+                .into());
+        }
+    }
+    let names: Vec<TableName> = all.into_iter().filter(|name| rules.selects(name)).collect();
+    if names.is_empty() {
+        return Err(ConnectorError::new(ErrorKind::UnknownTable, "--exclude", "no table is left")
+            .with_hint("exclude fewer tables")
+            .into());
+    }
+    Ok(names)
+}
+
+/// Two tables can't become one: their keys would meet.
+fn refuse_clashing_names(names: &[TableName], rules: &Rules) -> Result<(), Failure> {
+    let mut targets: Vec<(TableName, &TableName)> =
+        names.iter().map(|name| (rules.target_name(name), name)).collect();
+    targets.sort();
+    for pair in targets.windows(2) {
+        if let [(first_target, first), (second_target, second)] = pair
+            && first_target == second_target
+        {
+            return Err(ConnectorError::new(
+                ErrorKind::Configuration,
+                format!("--map, table {first_target} of the target"),
+                format!("both {first} and {second} would become this table"),
+            )
+            .with_hint("map them to different names")
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Prints findings on standard error.
+pub fn print_findings(findings: &[Finding]) {
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "note",
+        };
+        eprintln!("{severity} {}: {}\n  cause: {}", finding.code, finding.object, finding.cause);
+        if !finding.hint.is_empty() {
+            eprintln!("  to do: {}", finding.hint);
+        }
+    }
+}
