@@ -43,6 +43,7 @@ pub mod fs;
 pub mod inspect;
 mod options;
 mod pack;
+pub mod protocol;
 mod pull;
 mod reader;
 mod record;

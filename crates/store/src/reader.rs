@@ -12,8 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cursor::Cursor;
-use crate::decode::{Rows, Step};
+use crate::decode::{Decoder, Rows, Step};
 use crate::error::StoreError;
+use crate::options::Compression;
+use crate::pack::{BlockFacts, Packer};
+use crate::protocol::Frame;
+use crate::record::BlockBuilder;
 use crate::seek::{self, Found, Search, StartAt};
 use crate::sequence::{Sequence, StoreItem};
 use crate::shared::{Shared, Tail};
@@ -150,6 +154,47 @@ impl Engine {
         }
         Ok(items)
     }
+}
+
+impl Engine {
+    /// Frames for a client: blocks as they are in the files, and, where `subscribe` asks for it, first the
+    /// frame that begins a subscription. No frame means nothing new. Returns the first record that the
+    /// client is to use, once that is known.
+    pub fn load_raw(
+        &mut self,
+        subscribe: bool,
+        mut send: impl FnMut(Frame),
+    ) -> Result<Option<u64>, StoreError> {
+        let Some((cursor, first)) = self.ready()? else { return Ok(None) };
+        if subscribe {
+            send(Frame::Subscribed { first, definitions: definitions(&cursor.decoder) });
+        }
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES {
+            // An error after some blocks comes again with the next call.
+            let header = match cursor.advance() {
+                Ok(Some(header)) => header,
+                Ok(None) => break,
+                Err(_) if bytes > 0 => break,
+                Err(error) => return Err(error),
+            };
+            send(Frame::Block(cursor.raw_block().to_vec()));
+            bytes += header.total_len();
+        }
+        Ok(Some(first))
+    }
+}
+
+/// A block with all table versions that a decoder knows.
+fn definitions(decoder: &Decoder) -> Vec<u8> {
+    let mut builder = BlockBuilder::default();
+    for version in decoder.versions() {
+        builder.define(version.id, false, &version.schema);
+    }
+    let facts = BlockFacts { flags: builder.flags, first_sequence: 0, count: 0, max_time_us: 0, synced: 0 };
+    let mut block = Vec::new();
+    Packer::new(Compression::Zstd(1)).pack(&builder.payload, facts, &mut block);
+    block
 }
 
 fn keep(items: &mut Vec<StoreItem>, from: u64, step: Step) {

@@ -190,7 +190,7 @@ fn trailer_is_whole(file: &dyn FsFile, index_at: u64, header: &BlockHeader, len:
 }
 
 /// Fails where a block behind `at` says that what is at `at` was durable once.
-fn check_not_durable(
+pub(crate) fn check_not_durable(
     scanner: &mut BlockScanner,
     at: u64,
     limit: u64,

@@ -53,7 +53,9 @@ pub(crate) struct SparseIndex {
 #[derive(Debug)]
 pub(crate) struct LoadedIndex {
     pub index: SparseIndex,
-    /// What ended a scan; `None` where the index is whole.
+    /// It was in the file, which is full then.
+    pub complete: bool,
+    /// What ended a scan before the file's end.
     pub damage: Option<Damage>,
 }
 
@@ -149,14 +151,14 @@ impl Segment {
     /// The index: of a growing file a copy of what is known, else read or made and kept.
     pub fn index(&self, fs: &dyn Fs) -> Result<Arc<LoadedIndex>, StoreError> {
         if let Some(index) = self.growing().as_ref() {
-            return Ok(Arc::new(LoadedIndex { index: index.clone(), damage: None }));
+            return Ok(Arc::new(LoadedIndex { index: index.clone(), complete: false, damage: None }));
         }
         if let Some(loaded) = self.loaded.get() {
             return Ok(loaded.clone());
         }
         let file = self.open(fs)?;
         let loaded = match self.read_index(&file)? {
-            Some(index) => LoadedIndex { index, damage: None },
+            Some(index) => LoadedIndex { index, complete: true, damage: None },
             None => self.scan_index(&file)?,
         };
         Ok(self.loaded.get_or_init(|| Arc::new(loaded)).clone())
@@ -180,7 +182,7 @@ impl Segment {
     /// The file is full: its index doesn't change any more.
     pub fn seal(&self) {
         if let Some(index) = self.growing().take() {
-            self.loaded.get_or_init(|| Arc::new(LoadedIndex { index, damage: None }));
+            self.loaded.get_or_init(|| Arc::new(LoadedIndex { index, complete: true, damage: None }));
         }
     }
 
@@ -237,7 +239,7 @@ impl Segment {
             Some(what) => Some(scanner.damage(offset, limit, index.end_sequence, what)?),
             None => None,
         };
-        Ok(LoadedIndex { index, damage })
+        Ok(LoadedIndex { index, complete: false, damage })
     }
 }
 

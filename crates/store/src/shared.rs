@@ -16,6 +16,9 @@ use crate::options::StoreOptions;
 use crate::segment::Segment;
 use crate::sequence::Sequence;
 
+/// Segment files by their first sequence.
+pub(crate) type SegmentMap = BTreeMap<u64, Arc<Segment>>;
+
 /// How far readers may read: everything before is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
@@ -33,7 +36,7 @@ pub(crate) struct Shared {
     pub dir: PathBuf,
     pub options: StoreOptions,
     pub store_id: [u8; 16],
-    segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    segments: RwLock<SegmentMap>,
     pub tail: watch::Sender<Tail>,
     consumers: Mutex<Consumers>,
     /// A consumer moved, came or went.
@@ -54,7 +57,7 @@ impl Shared {
         dir: &Path,
         options: StoreOptions,
         store_id: [u8; 16],
-        segments: BTreeMap<u64, Arc<Segment>>,
+        segments: SegmentMap,
         tail: Tail,
         consumers: Consumers,
     ) -> Self {
@@ -205,15 +208,12 @@ impl Shared {
 }
 
 /// Segment files of a directory by their first sequence, and the temporary files that a crash left.
-pub(crate) fn list_segments(
-    fs: &dyn Fs,
-    dir: &Path,
-) -> Result<(BTreeMap<u64, Arc<Segment>>, Vec<PathBuf>), StoreError> {
+pub(crate) fn list_segments(fs: &dyn Fs, dir: &Path) -> Result<(SegmentMap, Vec<PathBuf>), StoreError> {
     let names = match fs.list(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         other => other.map_err(StoreError::io("list", dir))?,
     };
-    let (mut segments, mut left_over) = (BTreeMap::new(), Vec::new());
+    let (mut segments, mut left_over) = (SegmentMap::new(), Vec::new());
     for name in names {
         if let Some(first) = parse_segment_name(&name) {
             segments.insert(first, Arc::new(Segment::new(dir, &name, first)));
