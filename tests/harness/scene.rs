@@ -1,0 +1,120 @@
+//! The databases of one test: unique names, dropped at the end, also when the test fails.
+
+use super::compare;
+use super::servers::Server;
+use super::sql::Sql;
+use super::whimbrel::{Outcome, Task};
+
+/// A source database and where it goes.
+#[derive(Debug)]
+pub struct Scene {
+    pub source: Server,
+    pub target: Server,
+    /// Name of the source's database.
+    pub db: String,
+    /// Name of the target's database; another one where both are on one server.
+    pub target_db: String,
+}
+
+impl Scene {
+    /// Makes the source's database; the target's is left to Whimbrel. `test` is a short unique name.
+    pub async fn new(test: &str, source: Server, target: Server) -> Self {
+        let db = format!("e2e_{test}_{}", std::process::id());
+        let target_db = if source.port() == target.port() { format!("{db}_copy") } else { db.clone() };
+        let scene = Self { source, target, db, target_db };
+        scene.drop_databases().await;
+        let mut sql = Sql::open(&scene.source, "").await;
+        sql.run(&format!("CREATE DATABASE `{}` CHARACTER SET utf8mb4", scene.db)).await;
+        scene
+    }
+
+    /// MySQL to OceanBase.
+    pub async fn mysql(test: &str) -> Self {
+        Self::new(test, Server::mysql(), Server::oceanbase()).await
+    }
+
+    /// MariaDB to OceanBase.
+    pub async fn mariadb(test: &str) -> Self {
+        Self::new(test, Server::mariadb(), Server::oceanbase()).await
+    }
+
+    pub async fn source(&self) -> Sql {
+        Sql::open(&self.source, &self.db).await
+    }
+
+    pub async fn target(&self) -> Sql {
+        Sql::open(&self.target, &self.target_db).await
+    }
+
+    /// The target's database, for tests that fill it before Whimbrel does.
+    pub async fn make_target(&self) -> Sql {
+        let mut sql = Sql::open(&self.target, "").await;
+        sql.run(&format!("CREATE DATABASE IF NOT EXISTS `{}` CHARACTER SET utf8mb4", self.target_db)).await;
+        sql.run(&format!("USE `{}`", self.target_db)).await;
+        sql
+    }
+
+    /// `whimbrel COMMAND` for all tables of the database.
+    pub fn task(&self, command: &str) -> Task {
+        let task = Task::new(command, &self.source.url(), &self.target.target_url())
+            .include(&format!("{}.*", self.db));
+        if self.db == self.target_db {
+            return task;
+        }
+        task.arg("--map", &format!("{}.*={}.*", self.db, self.target_db))
+    }
+
+    pub fn migrate(&self) -> Task {
+        self.task("migrate")
+    }
+
+    /// Migrates with these flags (each with its value) and wants all equal.
+    pub async fn migrate_equal(&self, flags: &[(&str, &str)]) -> Outcome {
+        let task = flags.iter().fold(self.migrate(), |task, (name, value)| task.arg(name, value));
+        let outcome = task.run().await.expect(0);
+        self.assert_equal().await;
+        outcome
+    }
+
+    /// By the tests' own comparison: all tables of the source database are at the target with the same rows.
+    pub async fn assert_equal(&self) {
+        compare::assert_databases_equal(&mut self.source().await, &mut self.target().await).await;
+    }
+
+    /// Only these tables.
+    pub async fn assert_tables_equal(&self, tables: &[&str]) {
+        let (mut source, mut target) = (self.source().await, self.target().await);
+        for table in tables {
+            compare::assert_tables_equal(&mut source, table, &mut target, table).await;
+        }
+    }
+
+    async fn drop_databases(&self) {
+        let mut sql = Sql::open(&self.source, "").await;
+        sql.run(&format!("DROP DATABASE IF EXISTS `{}`", self.db)).await;
+        let mut sql = Sql::open(&self.target, "").await;
+        sql.run(&format!("DROP DATABASE IF EXISTS `{}`", self.target_db)).await;
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if std::env::var_os("WHIMBREL_E2E_KEEP").is_some() {
+            println!(
+                "kept: database {} at {} and {} at {}",
+                self.db, self.source.name, self.target_db, self.target.name
+            );
+            return;
+        }
+        // A drop can't wait inside the test's runtime, so another thread with a runtime of its own does.
+        std::thread::scope(|scope| {
+            let cleaning = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime").block_on(self.drop_databases());
+            });
+            if cleaning.join().is_err() {
+                println!("the databases {} and {} could not be dropped", self.db, self.target_db);
+            }
+        });
+    }
+}
