@@ -1,0 +1,100 @@
+//! `convergent` mode: the connected components of a large window on all lanes at once.
+//!
+//! Every lane commits on its own, with an [`InFlight`] entry that says how far beyond the checkpoint the
+//! target may be. At the barrier, when all lanes have committed, one more transaction carries the checkpoint and
+//! the changes of keyless tables, which thereby happen exactly once. After a crash in between, the changes from
+//! the checkpoint to the entries' furthest `until` are applied idempotently.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::task::JoinSet;
+use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_model::Position;
+
+use crate::checkpoint::{Checkpoint, InFlight, encode};
+use crate::conflict::split;
+use crate::run::{Shared, Work, commit_work};
+use crate::session::Session;
+use crate::window::{Loc, Window};
+
+/// Fewer changes than this aren't worth several commits.
+const WORTH_SPLITTING: usize = 256;
+
+/// Changes that may be repeated, and those that may not.
+pub fn by_keylessness(window: &Window) -> (Vec<Loc>, Vec<Loc>) {
+    window.locs().partition(|loc| !window.part(*loc).table.plan.is_keyless())
+}
+
+/// Applies a window that ends with a whole transaction, checkpoint included.
+pub async fn run_window(
+    sessions: &mut Vec<Session>,
+    shared: &Arc<Shared>,
+    window: &Arc<Window>,
+) -> Result<()> {
+    let Some(end) = &window.end else { return Ok(()) };
+    let (keyed, keyless) = by_keylessness(window);
+    let rest = if keyed.len() < WORTH_SPLITTING || sessions.len() < 2 {
+        window.locs().collect()
+    } else {
+        run_keyed(sessions, shared, window, &keyed, &end.position).await?;
+        keyless
+    };
+    let Some(session) = sessions.first_mut() else { return Err(no_session()) };
+    let work = Work {
+        window,
+        locs: &rest,
+        key: Checkpoint::state_key(),
+        payload: shared.checkpoint(end),
+        at: &end.position,
+        transactions: window.transactions,
+    };
+    commit_work(session, shared, &work, None).await
+}
+
+/// Applies changes on all lanes; when it returns, all have committed.
+pub async fn run_keyed(
+    sessions: &mut Vec<Session>,
+    shared: &Arc<Shared>,
+    window: &Arc<Window>,
+    locs: &[Loc],
+    at: &Position,
+) -> Result<()> {
+    let mut lanes = JoinSet::new();
+    for (lane, locs) in split(window, locs, sessions.len()).into_iter().enumerate() {
+        let Some(mut session) = sessions.pop() else { return Err(no_session()) };
+        let (shared, window, at) = (shared.clone(), window.clone(), at.clone());
+        lanes.spawn(async move {
+            let attempt = shared.attempts.fetch_add(1, Ordering::Relaxed);
+            let work = Work {
+                window: &window,
+                locs: &locs,
+                key: InFlight::state_key(lane),
+                payload: encode(&InFlight::new(window.last_sequence, attempt)),
+                at: &at,
+                transactions: 0,
+            };
+            let done = commit_work(&mut session, &shared, &work, None).await;
+            (session, done)
+        });
+    }
+    let mut failed = None;
+    while let Some(joined) = lanes.join_next().await {
+        match joined {
+            Ok((session, done)) => {
+                sessions.push(session);
+                failed = failed.or(done.err());
+            }
+            Err(error) => {
+                let error = ConnectorError::new(ErrorKind::Other, "incr-sync", "a lane ended unexpectedly")
+                    .with_source(error);
+                failed = failed.or(Some(error));
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn no_session() -> ConnectorError {
+    ConnectorError::new(ErrorKind::Other, "incr-sync", "no connection to the target is left")
+}

@@ -1,0 +1,466 @@
+//! The loop: takes steps from the reader, gives windows to lanes, keeps barriers.
+//!
+//! Windows are numbered in the source's order. In `transaction` mode each occupies one session, several are
+//! under way, and their commits follow the numbers. In `convergent` mode one window at a time occupies all
+//! sessions while the next one is being read. Everything else (DDL, the end of the overlap, pieces of large
+//! transactions, requests) happens when nothing is under way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+
+use crate::checkpoint::{Checkpoint, ForeignRecord, InFlight, decode};
+use crate::conflict::Tracker;
+use crate::convergent;
+use crate::ddl::{self, DdlRecord};
+use crate::large::Large;
+use crate::parked;
+use crate::plans::Plans;
+use crate::reader::{Bounds, RawWindow, Reader, Step};
+use crate::run::{Shared, Turn, Work, commit_work};
+use crate::session::Session;
+use crate::source::{ChangeSource, DdlConverter, Router};
+use crate::status::{ApplyStatus, Phase};
+use crate::window::{End, Loc, Part, Window};
+use crate::{ApplyMode, Control, IncrSync, settle};
+
+/// A window that has ended: its sessions come back.
+struct Done {
+    number: u64,
+    sessions: Vec<Session>,
+    end: Option<End>,
+    result: Result<()>,
+}
+
+pub(crate) struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) reader: Reader,
+    pub(crate) sessions: Vec<Session>,
+    plans: Plans,
+    router: Arc<dyn Router>,
+    converter: Arc<dyn DdlConverter>,
+    running: JoinSet<Done>,
+    tracker: Tracker,
+    /// The last window's number, and the last one committed.
+    number: u64,
+    committed: watch::Sender<u64>,
+    /// The first position of the task, until something is applied.
+    pub(crate) applied: End,
+    /// Something has been applied: `applied` is more than where the log begins.
+    pub(crate) begun: bool,
+    /// The sequence of the checkpoint at the target.
+    pub(crate) persisted: u64,
+    persisted_at: Instant,
+    /// Changes up to here may have been applied before (`convergent` mode).
+    pub(crate) resume_until: u64,
+    pub(crate) pending: Option<Step>,
+    pub(crate) large: Option<Large>,
+    /// Pieces of the large transaction under way that have to be done row by row.
+    pub(crate) careful_pieces: BTreeSet<usize>,
+    control: mpsc::Receiver<Control>,
+}
+
+impl Engine {
+    pub async fn run(
+        sync: IncrSync,
+        source: Box<dyn ChangeSource>,
+        stop: CancellationToken,
+        abort: CancellationToken,
+    ) -> Result<ApplyStatus> {
+        let task = sync.task.clone();
+        let status = sync.status();
+        let work = Box::pin(async {
+            let mut engine = Self::start(sync, source, stop.clone()).await?;
+            let result = engine.work(&stop).await;
+            engine.running.shutdown().await;
+            if let Err(error) = &result {
+                engine.shared.board.failed(error);
+            }
+            engine.shared.board.phase(Phase::Ended);
+            result
+        });
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => {
+                Err(ConnectorError::new(ErrorKind::Cancelled, task, "the incremental apply was asked to stop at once"))
+            }
+            result = work => result.map(|()| status.borrow().clone()),
+        }
+    }
+
+    async fn start(sync: IncrSync, source: Box<dyn ChangeSource>, stop: CancellationToken) -> Result<Self> {
+        let IncrSync { target, task, epoch, router, converter, bounds, options, board, control } = sync;
+        let shared = Arc::new(Shared {
+            options,
+            aside: Default::default(),
+            board,
+            settled: AtomicBool::new(false),
+            attempts: AtomicU64::new(0),
+            foreign_records: AtomicUsize::new(0),
+            stop,
+        });
+        let mut sessions = Vec::new();
+        for _ in 0..shared.options.lanes.max(1) {
+            let writer = target.writer(&task, epoch).await?;
+            sessions.push(Session::new(writer, shared.options.retry_for));
+        }
+        let plans = Plans::new(target.catalog().await?, router.clone());
+        let reader = Reader::new(
+            source,
+            router.clone(),
+            Bounds {
+                table_start: bounds.table_start,
+                overlap_until: bounds.overlap_until,
+                stop_at: bounds.stop_at,
+            },
+            shared.options.limits,
+        );
+        let mut engine = Self {
+            shared,
+            reader,
+            sessions,
+            plans,
+            router,
+            converter,
+            running: JoinSet::new(),
+            tracker: Tracker::default(),
+            number: 0,
+            committed: watch::Sender::new(0),
+            applied: End { position: bounds.start, sequence: 0, commit_time_us: 0 },
+            begun: false,
+            persisted: 0,
+            persisted_at: Instant::now(),
+            resume_until: 0,
+            pending: None,
+            large: None,
+            careful_pieces: BTreeSet::new(),
+            control: control.1,
+        };
+        engine.resume().await?;
+        Ok(engine)
+    }
+
+    /// Reads the task's state at the target, and begins to read after its checkpoint.
+    async fn resume(&mut self) -> Result<()> {
+        let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+        let writer = session.writer.as_mut();
+        self.shared.aside.load(writer).await?;
+        let foreign = writer.state_list(ForeignRecord::KIND, b"").await?;
+        self.shared.foreign_records.store(foreign.len(), Ordering::Relaxed);
+        for entry in writer.state_list(InFlight::KIND, b"").await? {
+            let in_flight: InFlight = decode(InFlight::KIND, &entry.payload)?;
+            self.resume_until = self.resume_until.max(in_flight.until);
+            // Attempts go on growing, so that entries of different runs differ too.
+            self.shared.attempts.fetch_max(in_flight.attempt + 1, Ordering::Relaxed);
+        }
+        if let Some(payload) = writer.state_get(&Checkpoint::state_key()).await? {
+            let checkpoint: Checkpoint = decode("checkpoint", &payload)?;
+            self.applied = checkpoint.end();
+            self.begun = true;
+            self.persisted = checkpoint.sequence;
+            self.shared.settled.store(checkpoint.settled, Ordering::Relaxed);
+            self.shared.board.applied(&self.applied);
+        }
+        let (parked, deferred) = self.shared.aside.counts();
+        self.shared.board.aside(parked, deferred);
+        self.restart_reader().await?;
+        if self.reader.is_idempotent() {
+            self.shared.settled.store(false, Ordering::Relaxed);
+            self.shared.board.phase(Phase::Overlap);
+            Ok(())
+        } else {
+            self.become_strict().await
+        }
+    }
+
+    pub(crate) async fn restart_reader(&mut self) -> Result<()> {
+        self.pending = None;
+        let after = self.begun.then_some(&self.applied);
+        self.reader.start(after, self.resume_until).await
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) -> Result<()> {
+        let mut stopping = false;
+        loop {
+            if let Some(step) = self.pending.take() {
+                if !self.is_ready_for(&step) {
+                    self.pending = Some(step);
+                } else if self.handle(step).await? {
+                    return Ok(());
+                }
+            }
+            let eager = self.has_room();
+            tokio::select! {
+                biased;
+                Some(done) = self.running.join_next(), if !self.running.is_empty() => {
+                    self.finish(done).await?;
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.reader.stop();
+                }
+                Some(request) = self.control.recv(), if self.running.is_empty() && self.large.is_none() => {
+                    self.serve(request).await;
+                }
+                step = self.reader.next_step(eager), if self.pending.is_none() => {
+                    self.pending = Some(step);
+                }
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        match self.shared.options.mode {
+            ApplyMode::Transaction => !self.sessions.is_empty(),
+            ApplyMode::Convergent => self.running.is_empty(),
+        }
+    }
+
+    fn is_ready_for(&self, step: &Step) -> bool {
+        match step {
+            Step::Window(_) => self.has_room(),
+            Step::Failed(_) => self.running.is_empty(),
+            Step::Idle => true,
+            _ => self.running.is_empty(),
+        }
+    }
+
+    /// True at the end of the run.
+    async fn handle(&mut self, step: Step) -> Result<bool> {
+        match step {
+            Step::Window(window) => self.dispatch(window).await?,
+            Step::Piece { window, first } => {
+                let window = self.plan(window).await?;
+                self.apply_piece(window, first).await?;
+            }
+            Step::Abandon => self.abandon_large().await,
+            Step::Ddl { ddl, sequence, read_later } => {
+                let router = self.router.clone();
+                let clears_later = move |step: &crate::DdlStep| {
+                    step.clears_rows
+                        && read_later.iter().any(|table| router.target(table).as_ref() == Some(&step.table))
+                };
+                let overlap = self.reader.is_idempotent();
+                let record = DdlRecord { ddl: &ddl, sequence, overlap, skip: &clears_later };
+                let Some(session) = self.sessions.first_mut() else { return Ok(true) };
+                if ddl::run(session, &self.shared, self.converter.as_ref(), &record).await? {
+                    self.plans.clear();
+                    self.shared.aside.load(session.writer.as_mut()).await?;
+                }
+            }
+            Step::Strict => self.become_strict().await?,
+            Step::Idle => self.shared.board.caught_up(self.running.is_empty()),
+            Step::Failed(error) => {
+                self.shared.board.retried(&error);
+                self.shared.backoff().wait(error, &self.shared.stop).await?;
+            }
+            Step::End => {
+                self.persist().await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Adds the plans of the tables.
+    async fn plan(&mut self, raw: RawWindow) -> Result<Window> {
+        let mut parts = Vec::with_capacity(raw.batches.len());
+        let mut backoff = self.shared.backoff();
+        for batch in raw.batches {
+            let table = loop {
+                match self.plans.get(&batch.table).await {
+                    Ok(table) => break table,
+                    Err(error) => backoff.wait(error, &self.shared.stop).await?,
+                }
+            };
+            parts.push(Part { table, batch });
+        }
+        Ok(Window {
+            parts,
+            idempotent: raw.idempotent,
+            end: raw.end,
+            last_sequence: raw.last_sequence,
+            transactions: raw.transactions,
+        })
+    }
+
+    async fn dispatch(&mut self, raw: RawWindow) -> Result<()> {
+        if raw.batches.is_empty() && self.running.is_empty() {
+            return match raw.end {
+                Some(end) => self.passed(end).await,
+                None => Ok(()),
+            };
+        }
+        let window = Arc::new(self.plan(raw).await?);
+        self.shared.board.caught_up(false);
+        self.number += 1;
+        let (number, shared) = (self.number, self.shared.clone());
+        match self.shared.options.mode {
+            ApplyMode::Transaction => {
+                let Some(session) = self.sessions.pop() else { return Ok(()) };
+                let turn = Turn {
+                    number,
+                    after: self.tracker.admit(number, &window),
+                    committed: self.committed.subscribe(),
+                    patience: self.shared.options.lock_patience,
+                };
+                let committed = self.committed.clone();
+                self.running.spawn(run_in_turn(session, shared, window, turn, committed));
+            }
+            ApplyMode::Convergent => {
+                self.resume_until = self.resume_until.max(window.last_sequence);
+                let mut sessions = std::mem::take(&mut self.sessions);
+                self.running.spawn(async move {
+                    let result = convergent::run_window(&mut sessions, &shared, &window).await;
+                    Done { number, sessions, end: window.end.clone(), result }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing but the position moved on.
+    async fn passed(&mut self, end: End) -> Result<()> {
+        self.set_applied(end);
+        if self.persisted_at.elapsed() >= self.shared.options.idle_checkpoint {
+            self.persist().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_applied(&mut self, end: End) {
+        self.shared.board.applied(&end);
+        self.applied = end;
+        self.begun = true;
+    }
+
+    /// The checkpoint at the target is the one of what was applied.
+    pub(crate) async fn set_persisted(&mut self) -> Result<()> {
+        self.persisted = self.applied.sequence;
+        self.persisted_at = Instant::now();
+        self.reader.acknowledge(self.persisted).await
+    }
+
+    /// Writes the checkpoint by itself.
+    async fn persist(&mut self) -> Result<()> {
+        if !self.begun || self.persisted == self.applied.sequence {
+            return Ok(());
+        }
+        let window = Window::default();
+        let work = Work {
+            window: &window,
+            locs: &[],
+            key: Checkpoint::state_key(),
+            payload: self.shared.checkpoint(&self.applied),
+            at: &self.applied.position,
+            transactions: 0,
+        };
+        let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+        commit_work(session, &self.shared, &work, None).await?;
+        self.set_persisted().await
+    }
+
+    async fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<()> {
+        let done = done.map_err(|error| {
+            ConnectorError::new(ErrorKind::Other, "incr-sync", "a lane ended unexpectedly").with_source(error)
+        })?;
+        self.sessions.extend(done.sessions);
+        done.result?;
+        self.tracker.forget(done.number);
+        if let Some(end) = done.end
+            && end.sequence > self.applied.sequence
+        {
+            self.set_applied(end);
+            self.set_persisted().await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can have been applied before from here on: deferred rows are settled.
+    async fn become_strict(&mut self) -> Result<()> {
+        let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+        let (_, deferred) = self.shared.aside.counts();
+        if deferred > 0 {
+            let mut backoff = self.shared.backoff();
+            loop {
+                match settle::settle(session.writer.as_mut(), self.plans.catalog()).await {
+                    Ok(settled) => {
+                        tracing::info!(?settled, "deferred rows were settled");
+                        break;
+                    }
+                    Err(error) => {
+                        session.rollback().await;
+                        backoff.wait(error, &self.shared.stop).await?;
+                    }
+                }
+            }
+            self.shared.aside.load(session.writer.as_mut()).await?;
+            let (parked, deferred) = self.shared.aside.counts();
+            self.shared.board.aside(parked, deferred);
+        }
+        self.shared.settled.store(true, Ordering::Relaxed);
+        self.shared.board.phase(Phase::Strict);
+        self.persist().await
+    }
+
+    /// Serves a request; nothing is under way.
+    async fn serve(&mut self, request: Control) {
+        let Some(session) = self.sessions.first_mut() else { return };
+        let writer = session.writer.as_mut();
+        // A requester that no longer waits for the answer doesn't matter.
+        match request {
+            Control::RetryParked { item, reply } => {
+                let answer = parked::retry(writer, self.plans.catalog(), &item).await;
+                let _ = reply.send(answer);
+            }
+            Control::SkipParked { item, reply } => {
+                let _ = reply.send(parked::skip(writer, &item).await);
+            }
+            Control::ListParked { reply } => {
+                let _ = reply.send(parked::list(writer).await);
+            }
+        }
+        session.rollback().await;
+        if let Err(error) = self.shared.aside.load(session.writer.as_mut()).await {
+            self.shared.board.failed(&error);
+        }
+        let (parked, deferred) = self.shared.aside.counts();
+        self.shared.board.aside(parked, deferred);
+    }
+}
+
+/// One window of `transaction` mode.
+async fn run_in_turn(
+    mut session: Session,
+    shared: Arc<Shared>,
+    window: Arc<Window>,
+    mut turn: Turn,
+    committed: watch::Sender<u64>,
+) -> Done {
+    let number = turn.number;
+    let locs: Vec<Loc> = window.locs().collect();
+    let result = match &window.end {
+        None => Ok(()),
+        Some(end) => {
+            let work = Work {
+                window: &window,
+                locs: &locs,
+                key: Checkpoint::state_key(),
+                payload: shared.checkpoint(end),
+                at: &end.position,
+                transactions: window.transactions,
+            };
+            commit_work(&mut session, &shared, &work, Some(&mut turn)).await
+        }
+    };
+    if result.is_ok() {
+        committed.send_replace(number);
+    }
+    Done { number, sessions: vec![session], end: window.end.clone(), result }
+}

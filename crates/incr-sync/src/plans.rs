@@ -1,0 +1,204 @@
+//! From a table version of the log to what is done with its rows: looked up once, until DDL changes it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, TableKind, TablePlan};
+use whimbrel_model::schema::ForeignKey;
+use whimbrel_model::{TableName, TableSchema, TableVersion};
+
+use crate::source::Router;
+use crate::table::{ApplyTable, CascadeGroup, table_token};
+
+/// Plans of all tables seen so far.
+pub struct Plans {
+    catalog: Box<dyn Catalog>,
+    router: Arc<dyn Router>,
+    /// Tables of the target's schemas that were read. Whole schemas, because a foreign key is only known at
+    /// the child.
+    tables: BTreeMap<TableName, Arc<TableSchema>>,
+    schemas: HashSet<String>,
+    groups: HashMap<TableName, CascadeGroup>,
+    by_version: HashMap<u64, Arc<ApplyTable>>,
+}
+
+impl Plans {
+    pub fn new(catalog: Box<dyn Catalog>, router: Arc<dyn Router>) -> Self {
+        Self {
+            catalog,
+            router,
+            tables: BTreeMap::new(),
+            schemas: HashSet::new(),
+            groups: HashMap::new(),
+            by_version: HashMap::new(),
+        }
+    }
+
+    /// The plan of a table version of the source; the router must want it.
+    ///
+    /// # Errors
+    /// A target table that isn't there or doesn't fit; what the catalogue says.
+    pub async fn get(&mut self, version: &Arc<TableVersion>) -> Result<Arc<ApplyTable>> {
+        if let Some(table) = self.by_version.get(&version.id) {
+            return Ok(table.clone());
+        }
+        let source = &version.schema.name;
+        let target = self.router.target(source).ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Configuration, source.to_string(), "the table has no target")
+        })?;
+        let schema = self.target_schema(&target).await?;
+        let plan = TablePlan::new(version.clone(), schema.clone()).map_err(|error| {
+            ConnectorError::new(
+                ErrorKind::SchemaMismatch,
+                source.to_string(),
+                "rows of the source don't fit the target table",
+            )
+            .with_source(error)
+        })?;
+        let table = Arc::new(ApplyTable::new(plan, self.groups.get(&schema.name).copied()));
+        self.by_version.insert(version.id, table.clone());
+        Ok(table)
+    }
+
+    /// Forgets everything: the target's tables have changed.
+    pub fn clear(&mut self) {
+        self.tables.clear();
+        self.schemas.clear();
+        self.groups.clear();
+        self.by_version.clear();
+    }
+
+    /// The target's catalogue, for other questions.
+    pub fn catalog(&mut self) -> &mut dyn Catalog {
+        self.catalog.as_mut()
+    }
+
+    async fn target_schema(&mut self, target: &TableName) -> Result<Arc<TableSchema>> {
+        let wanted: Vec<String> = if self.schemas.is_empty() {
+            let there = self.catalog.schemas().await?;
+            let known = |schema: &String| there.iter().any(|one| one.to_lowercase() == schema.to_lowercase());
+            self.router.target_schemas().into_iter().filter(known).collect()
+        } else {
+            Vec::new()
+        };
+        let mut grown = false;
+        for schema in wanted.iter().chain([&target.schema]) {
+            if !self.schemas.contains(schema) {
+                self.load(schema).await?;
+                self.schemas.insert(schema.clone());
+                grown = true;
+            }
+        }
+        if grown {
+            self.groups = cascade_groups(self.tables.values().map(AsRef::as_ref));
+            // A group may have grown by a table of a schema just read.
+            self.by_version.clear();
+        }
+        let lower = |name: &TableName| (name.schema.to_lowercase(), name.table.to_lowercase());
+        let found = self.tables.get(target).or_else(|| {
+            // A server with lower_case_table_names has its own spelling.
+            self.tables.iter().find(|(name, _)| lower(name) == lower(target)).map(|(_, table)| table)
+        });
+        found.cloned().ok_or_else(|| {
+            ConnectorError::new(ErrorKind::UnknownTable, target.to_string(), "the target table doesn't exist")
+                .with_hint("create the table at the target, or exclude it")
+        })
+    }
+
+    async fn load(&mut self, schema: &str) -> Result<()> {
+        let summaries = self.catalog.tables(schema).await?;
+        let names: Vec<TableName> = summaries
+            .into_iter()
+            .filter(|table| table.kind == TableKind::Table)
+            .map(|table| table.name)
+            .collect();
+        for table in self.catalog.existing_tables(&names).await? {
+            self.tables.insert(table.name.clone(), Arc::new(table));
+        }
+        Ok(())
+    }
+}
+
+fn changes_rows(key: &ForeignKey) -> bool {
+    [&key.on_delete, &key.on_update].iter().any(|action| {
+        let action = action.to_ascii_uppercase();
+        !matches!(action.as_str(), "" | "RESTRICT" | "NO ACTION")
+    })
+}
+
+/// Tables that hang together by foreign keys, as far as one key of the component changes rows. A component is
+/// taken as a whole: with checks on, every parent has to be there before its child.
+fn cascade_groups<'a>(tables: impl Iterator<Item = &'a TableSchema>) -> HashMap<TableName, CascadeGroup> {
+    let mut neighbours: BTreeMap<&TableName, Vec<&TableName>> = BTreeMap::new();
+    let (mut parents, mut children) = (HashSet::new(), HashSet::new());
+    for table in tables {
+        for key in &table.foreign_keys {
+            neighbours.entry(&table.name).or_default().push(&key.parent);
+            neighbours.entry(&key.parent).or_default().push(&table.name);
+            if changes_rows(key) {
+                parents.insert(&key.parent);
+                children.insert(&table.name);
+            }
+        }
+    }
+    let mut groups = HashMap::new();
+    let mut seen = HashSet::new();
+    for &start in neighbours.keys() {
+        let mut component = Vec::new();
+        let mut open = vec![start];
+        while let Some(table) = open.pop() {
+            if seen.insert(table) {
+                component.push(table);
+                open.extend(&neighbours[table]);
+            }
+        }
+        if !component.iter().any(|table| parents.contains(table)) {
+            continue;
+        }
+        // Another number than the table's own token, or rows of `start` would conflict by chance.
+        let token = table_token(start).rotate_left(32);
+        for table in component {
+            let group =
+                CascadeGroup { token, parent: parents.contains(table), child: children.contains(table) };
+            groups.insert(table.clone(), group);
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{ints, schema};
+
+    fn child_of(name: &str, parent: &str, on_delete: &str) -> TableSchema {
+        let mut table = schema(name, ints(&["id", "up"]), &["id"]);
+        table.foreign_keys.push(ForeignKey {
+            name: format!("{name}_fk"),
+            columns: vec!["up".into()],
+            parent: TableName::new("d", parent),
+            parent_columns: vec!["id".into()],
+            on_update: "RESTRICT".into(),
+            on_delete: on_delete.into(),
+        });
+        table
+    }
+
+    #[test]
+    fn only_components_with_actions_are_groups_and_they_are_whole() {
+        let tables = [
+            schema("a", ints(&["id"]), &["id"]),
+            child_of("b", "a", "CASCADE"),
+            child_of("c", "b", "NO ACTION"),
+            schema("x", ints(&["id"]), &["id"]),
+            child_of("y", "x", "RESTRICT"),
+        ];
+        let groups = cascade_groups(tables.iter());
+        let of = |name: &str| groups.get(&TableName::new("d", name));
+        let (a, b, c) = (of("a").unwrap(), of("b").unwrap(), of("c").unwrap());
+        assert!(a.token == b.token && b.token == c.token);
+        assert_eq!((a.parent, a.child, b.parent, b.child), (true, false, false, true));
+        assert_eq!((c.parent, c.child), (false, false));
+        assert!(of("x").is_none() && of("y").is_none());
+    }
+}

@@ -1,0 +1,163 @@
+//! What all parts of a running Incr-Sync share, and one unit of work: changes that commit together.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use whimbrel_connector::{ConnectorError, ErrorKind, Result, StateKey};
+use whimbrel_model::Position;
+
+use crate::ApplyOptions;
+use crate::apply::Applier;
+use crate::aside::AsideIndex;
+use crate::checkpoint::{Checkpoint, encode};
+use crate::effects::Effects;
+use crate::session::{ApplyError, Backoff, Session};
+use crate::status::StatusBoard;
+use crate::window::{End, Loc, Window};
+
+/// Shared by all lanes.
+pub struct Shared {
+    pub options: ApplyOptions,
+    pub aside: AsideIndex,
+    pub board: StatusBoard,
+    /// The overlap is over and no deferred row is left.
+    pub settled: AtomicBool,
+    /// Numbers the commits ahead of the checkpoint.
+    pub attempts: AtomicU64,
+    /// Entries about foreign changes at the target.
+    pub foreign_records: AtomicUsize,
+    /// Asked to stop after what is under way.
+    pub stop: CancellationToken,
+}
+
+impl Shared {
+    /// Counts one more entry about a foreign change; false where there are enough.
+    pub fn may_record_foreign(&self) -> bool {
+        self.foreign_records.fetch_add(1, Ordering::Relaxed) < self.options.max_foreign_records
+    }
+
+    pub fn backoff(&self) -> Backoff {
+        Backoff::new(self.options.retry_for)
+    }
+
+    pub fn checkpoint(&self, end: &End) -> Vec<u8> {
+        encode(&Checkpoint::new(end, self.options.mode, self.settled.load(Ordering::Relaxed)))
+    }
+}
+
+/// Changes that commit together with one state entry.
+pub struct Work<'a> {
+    pub window: &'a Window,
+    pub locs: &'a [Loc],
+    pub key: StateKey,
+    pub payload: Vec<u8>,
+    /// As [`Applier::at`].
+    pub at: &'a Position,
+    /// Source transactions that are complete with this commit.
+    pub transactions: u64,
+}
+
+/// The place of a window in the order of commits.
+pub struct Turn {
+    pub number: u64,
+    /// The last window that it conflicts with; 0 is none.
+    pub after: u64,
+    /// The last window that has committed.
+    pub committed: watch::Receiver<u64>,
+    /// How long a window that is ready holds its locks while it waits for earlier ones.
+    pub patience: Duration,
+}
+
+impl Turn {
+    async fn wait_for(&mut self, number: u64) -> Result<()> {
+        match self.committed.wait_for(|committed| *committed >= number).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConnectorError::new(ErrorKind::Cancelled, "incr-sync", "the task has ended")),
+        }
+    }
+}
+
+enum Outcome {
+    Committed,
+    /// The commit is known not to have happened.
+    Lost,
+    /// Ready, but the windows before it aren't: they may be waiting for locks of this one.
+    Yield,
+}
+
+/// Applies and commits, until it has happened or can't. With a turn, the changes are applied as soon as the
+/// windows that they conflict with have committed, and committed when all earlier ones have.
+pub async fn commit_work(
+    session: &mut Session,
+    shared: &Shared,
+    work: &Work<'_>,
+    mut turn: Option<&mut Turn>,
+) -> Result<()> {
+    let mut backoff = shared.backoff();
+    let mut careful = false;
+    let mut alone = false;
+    loop {
+        if let Some(turn) = turn.as_deref_mut() {
+            turn.wait_for(if alone { turn.number - 1 } else { turn.after }).await?;
+        }
+        let mut effects = Effects::default();
+        let outcome = attempt(session, shared, work, careful, &mut effects, turn.as_deref_mut()).await;
+        match outcome {
+            Ok(Outcome::Committed) => {
+                publish(shared, &effects, work.transactions);
+                return Ok(());
+            }
+            Ok(Outcome::Lost) => session.rollback().await,
+            Ok(Outcome::Yield) => {
+                session.rollback().await;
+                alone = true;
+            }
+            Err(ApplyError::Mismatch) => {
+                session.rollback().await;
+                careful = true;
+                shared.board.careful();
+            }
+            Err(ApplyError::Failed(error)) => {
+                session.rollback().await;
+                shared.board.retried(&error);
+                // Whatever it was, it won't be because of the windows around.
+                alone = true;
+                backoff.wait(error, &shared.stop).await?;
+            }
+        }
+    }
+}
+
+/// Makes known what a committed transaction did.
+pub fn publish(shared: &Shared, effects: &Effects, transactions: u64) {
+    shared.aside.apply(effects);
+    let (parked, deferred) = shared.aside.counts();
+    shared.board.aside(parked, deferred);
+    shared.board.committed(effects, transactions);
+}
+
+async fn attempt(
+    session: &mut Session,
+    shared: &Shared,
+    work: &Work<'_>,
+    careful: bool,
+    effects: &mut Effects,
+    turn: Option<&mut Turn>,
+) -> Result<Outcome, ApplyError> {
+    session.begin().await?;
+    let mut applier = Applier { session, shared, window: work.window, effects, at: work.at };
+    applier.apply(work.locs, careful).await?;
+    if let Some(turn) = turn {
+        let before = turn.number - 1;
+        let patience = turn.patience;
+        match tokio::time::timeout(patience, turn.wait_for(before)).await {
+            Ok(waited) => waited?,
+            Err(_) => return Ok(Outcome::Yield),
+        }
+    }
+    session.writer.state_put(&work.key, &work.payload).await?;
+    let committed = session.commit(&work.key, &work.payload).await?;
+    Ok(if committed { Outcome::Committed } else { Outcome::Lost })
+}
