@@ -109,8 +109,14 @@ impl Consumers {
     ) -> Result<(), StoreError> {
         let consumer = self.consumers.get_mut(name);
         let consumer = consumer.ok_or_else(|| StoreError::UnknownConsumer { name: name.to_owned() })?;
+        let before = *consumer;
         consumer.needs = consumer.needs.max(needs);
-        if crosses_file || self.persisted.elapsed() >= PERSIST_EVERY { self.persist(fs) } else { Ok(()) }
+        if !crosses_file && self.persisted.elapsed() < PERSIST_EVERY {
+            return Ok(());
+        }
+        self.persist(fs).inspect_err(|_| {
+            self.consumers.insert(name.to_owned(), before);
+        })
     }
 
     pub fn persist(&mut self, fs: &dyn Fs) -> Result<(), StoreError> {

@@ -95,25 +95,36 @@ impl LogMaker {
         Position::Binlog(self.position.clone())
     }
 
+    /// The place of a transaction in the source's log follows from its number alone: an attempt that was cut
+    /// comes again at the same place.
     fn begin(&mut self) -> LogRecord {
-        if self.random.below(20) == 0 {
-            let file =
-                format!("binlog.{:06}", self.file.rsplit('.').next().unwrap().parse::<u32>().unwrap() + 1);
+        let mut place = Random(self.number);
+        if place.below(6) == 0 {
+            // Transactions of tables that the filter leaves out.
+            for _ in 0..place.below(4) {
+                self.number += 1;
+                let gtid = self.gtid();
+                let (file, offset) = (self.file.clone(), self.position.offset + 50);
+                self.position.advance(&file, offset, Some(&gtid));
+            }
+        }
+        if place.below(20) == 0 {
+            let number: u32 = self.file.rsplit('.').next().unwrap().parse().unwrap();
+            let file = format!("binlog.{:06}", number + 1);
             self.file = file.as_str().into();
             self.position.advance(&file, 4, None);
         }
         self.number += 1;
         // Commit times are not quite in order.
-        self.time_us += self.random.below(2_000_000) as u64;
-        let jitter = self.random.below(3) as u64 * 500_000;
-        let start = self.position.offset + self.random.below(3) as u64 * 100;
+        self.time_us += place.below(2_000_000) as u64;
+        let jitter = place.below(3) as u64 * 500_000;
         LogRecord::Begin(Begin {
             gtid: Some(self.gtid()),
             commit_time_us: self.time_us - jitter,
-            start: (self.random.below(4) > 0).then(|| LogPoint {
+            start: (place.below(4) > 0).then(|| LogPoint {
                 server: self.server.clone(),
                 file: self.file.clone(),
-                offset: start,
+                offset: self.position.offset,
             }),
         })
     }
@@ -161,17 +172,8 @@ impl LogMaker {
         LogRecord::Commit(Commit { position: self.position(), commit_time_us: begin.commit_time_us })
     }
 
-    /// A transaction of `batches` batches; with `None` for the last record it stays open, as if cut.
+    /// A transaction of `batches` batches.
     pub fn transaction(&mut self, batches: usize, rows: usize, bytes: usize) -> Vec<LogRecord> {
-        if self.random.below(6) == 0 {
-            // Transactions of tables that the filter leaves out.
-            for _ in 0..self.random.below(4) {
-                self.number += 1;
-                let gtid = self.gtid();
-                let (file, offset) = (self.file.clone(), self.position.offset + 50);
-                self.position.advance(&file, offset, Some(&gtid));
-            }
-        }
         let mut records = vec![self.begin()];
         for _ in 0..batches {
             records.push(self.rows(rows, bytes));
@@ -182,11 +184,10 @@ impl LogMaker {
 
     /// A transaction that was cut by the source and comes again.
     pub fn aborted(&mut self) -> Vec<LogRecord> {
-        let copy = (self.number, self.position.clone(), self.file.clone(), self.time_us);
-        let mut records = self.transaction(1, 2, 10);
+        let mut records = self.clone().transaction(1, 2, 10);
         records.pop();
         records.push(LogRecord::Abort);
-        (self.number, self.position, self.file, self.time_us) = copy;
+        records.extend(self.transaction(1, 2, 10));
         records
     }
 
@@ -238,9 +239,7 @@ impl LogMaker {
     pub fn heartbeat(&mut self) -> LogRecord {
         self.time_us += 1000;
         let (file, offset) = (self.file.clone(), self.position.offset + 30);
-        self.number += 1;
-        let gtid = self.gtid();
-        self.position.advance(&file, offset, Some(&gtid));
+        self.position.advance(&file, offset, None);
         LogRecord::Heartbeat { position: self.position(), time_us: self.time_us }
     }
 
