@@ -65,9 +65,8 @@ pub fn parse(sql: impl AsRef<[u8]>, options: &ParseOptions) -> Result<Statement,
     let first = lexed.tokens.first().map_or(everything, |token| token.span().to(everything.end_only()));
     match lexed.failure {
         Some(failure) => Err(failure.locate(source, first)),
-        None => {
-            statement(source, &lexed, &lexed.tokens, options).map_err(|failure| failure.locate(source, first))
-        }
+        None => statement(source, &lexed, script::without_end(&lexed.tokens), options)
+            .map_err(|failure| failure.locate(source, first)),
     }
 }
 

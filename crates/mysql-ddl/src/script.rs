@@ -19,11 +19,20 @@ pub(crate) fn statements(tokens: &[Token], unfinished: bool) -> impl Iterator<It
             if unfinished && !terminated {
                 return None;
             }
+            // Routines that are cut off end with the semicolon of an inner statement.
+            let found = without_end(found);
             if !found.is_empty() {
                 return Some(found);
             }
         }
     })
+}
+
+/// `tokens` without the semicolons at their end.
+pub(crate) fn without_end(tokens: &[Token]) -> &[Token] {
+    let length =
+        tokens.iter().rposition(|token| token.kind != TokenKind::Semicolon).map_or(0, |last| last + 1);
+    tokens.get(..length).unwrap_or_default()
 }
 
 /// What stands behind the last semicolon that ends a statement.

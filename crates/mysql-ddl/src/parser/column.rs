@@ -23,9 +23,11 @@ impl Parser<'_> {
         let mut attributes = Vec::new();
         loop {
             // COLLATE stands anywhere among the attributes, and in MariaDB so does the charset.
-            if matches!(self.kw(), Kw::COLLATE | Kw::CHARACTER | Kw::CHARSET)
-                && let Some(data_type) = &mut data_type
-            {
+            let charset = match self.kw() {
+                Kw::CHARACTER => self.nth_kw(1) == Kw::SET,
+                kw => matches!(kw, Kw::CHARSET | Kw::COLLATE),
+            };
+            if charset && let Some(data_type) = &mut data_type {
                 self.charset_attributes(data_type)?;
                 continue;
             }

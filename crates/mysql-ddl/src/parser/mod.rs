@@ -319,14 +319,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Steps over a routine's body, whose statements end with semicolons, up to the last semicolon or the end.
+    /// Steps over a routine's body to the end, semicolons of its statements included.
     fn skip_program(&mut self) -> Parsed<()> {
         loop {
             self.skip_rest()?;
-            if self.at_end() || self.nth(1).kind == TokenKind::End {
+            if !self.accept(TokenKind::Semicolon) {
                 return Ok(());
             }
-            self.advance();
         }
     }
 

@@ -115,8 +115,7 @@ impl Parser<'_> {
                 return self.column_group_option().map(Some);
             }
             (Kw::START, Kw::TRANSACTION) => return Ok(Some(self.flag("START TRANSACTION", 2))),
-            (Kw::WITH, Kw::SYSTEM) => return Ok(Some(self.flag("WITH SYSTEM VERSIONING", 3))),
-            (Kw::WITHOUT, Kw::SYSTEM) => return Ok(Some(self.flag("WITHOUT SYSTEM VERSIONING", 3))),
+            (Kw::WITH | Kw::WITHOUT, Kw::SYSTEM) => return self.versioning_option().map(Some),
             (Kw::NOPARALLEL, _) => return Ok(Some(self.flag("NOPARALLEL", 1))),
             (Kw::READ, Kw::ONLY) if self.nth(2).kind != TokenKind::Eq => {
                 return Ok(Some(self.flag("READ ONLY", 2)));
@@ -135,9 +134,21 @@ impl Parser<'_> {
         Ok(Some((name.to_owned(), self.plain_value()?)))
     }
 
+    /// An option of `words` words, which the caller has seen, and no value.
     fn flag(&mut self, name: &str, words: usize) -> (String, OptionValue) {
-        self.at = (self.at + words).min(self.tokens.len());
+        self.at += words;
         (name.to_owned(), OptionValue::None)
+    }
+
+    /// MariaDB: WITH, WITHOUT SYSTEM VERSIONING.
+    fn versioning_option(&mut self) -> Parsed<(String, OptionValue)> {
+        let with = self.accept_kw(Kw::WITH);
+        if !with {
+            self.expect_kw(Kw::WITHOUT)?;
+        }
+        self.expect_words(&[Kw::SYSTEM, Kw::VERSIONING])?;
+        let name = if with { "WITH SYSTEM VERSIONING" } else { "WITHOUT SYSTEM VERSIONING" };
+        Ok((name.to_owned(), OptionValue::None))
     }
 
     /// OceanBase: WITH COLUMN GROUP (each column, all columns, ...).

@@ -8,15 +8,14 @@ use crate::keyword::Kw;
 use crate::token::TokenKind;
 
 impl Parser<'_> {
-    /// One statement up to the end of the tokens, which may be a semicolon.
+    /// One statement, which is all of the tokens.
     pub(crate) fn statement(&mut self) -> Parsed<Statement> {
-        if self.at_end() || (self.is(TokenKind::Semicolon) && self.nth(1).kind == TokenKind::End) {
+        if self.at_end() {
             return Err(Failure::new(ParseErrorKind::Empty, self.peek().start));
         }
         let variables = self.statement_variables()?;
         let body = self.body()?;
         let span = self.span_from(0);
-        self.accept(TokenKind::Semicolon);
         if !self.at_end() {
             return Err(self.unexpected("end of statement"));
         }
