@@ -23,6 +23,8 @@ mod session;
 mod show_create;
 mod tables;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use whimbrel_connector::{
     Catalog, ConnectorError, ErrorKind, Finding, Result, ServerInfo, TableEstimate, TableKind, TableSummary,
@@ -50,12 +52,20 @@ const SYSTEM_SCHEMAS: [&str; 8] = [
 /// A server's catalogue. The contract is the trait's.
 pub struct MysqlCatalog {
     session: Session,
+    owned_wait: Duration,
 }
 
 impl MysqlCatalog {
     /// Nothing is connected yet; the first call does.
     pub fn new(options: &ConnectOptions) -> Self {
-        Self { session: Session::new(options) }
+        Self { session: Session::new(options), owned_wait: position::OWNED_WAIT }
+    }
+
+    /// How long `position_before_reads` waits for transactions that own a GTID (MySQL with GTIDs); 8 s unless said
+    /// otherwise. A replica's long transactions are such.
+    pub fn owned_wait(mut self, limit: Duration) -> Self {
+        self.owned_wait = limit;
+        self
     }
 
     /// Connects now, so that a wrong endpoint is known at once.
@@ -130,7 +140,7 @@ impl Catalog for MysqlCatalog {
     }
 
     async fn position_before_reads(&mut self) -> Result<Position> {
-        position::before_reads(&mut self.session).await
+        position::before_reads(&mut self.session, self.owned_wait).await
     }
 
     async fn position_after_reads(&mut self) -> Result<Position> {

@@ -56,8 +56,8 @@ use whimbrel_model::{BinlogPosition, GtidState, Position};
 use super::probe;
 use super::session::{Answer, Identity, Session};
 
-/// How long transactions that own a GTID are waited for.
-const OWNED_WAIT: Duration = Duration::from_secs(8);
+/// How long transactions that own a GTID are waited for, unless said otherwise.
+pub(super) const OWNED_WAIT: Duration = Duration::from_secs(8);
 /// The same, where a less exact answer will do.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(5);
@@ -73,15 +73,15 @@ struct LogEnd {
 }
 
 /// See [`whimbrel_connector::Catalog::position_before_reads`].
-pub(super) async fn before_reads(session: &mut Session) -> Result<Position> {
+pub(super) async fn before_reads(session: &mut Session, owned_wait: Duration) -> Result<Position> {
     let identity = session.identity().await?;
     let server = server_name(session).await?;
     match identity.flavor {
         Flavor::Mysql if owns_until_commit(session, &identity).await? => {
             let (end, owned) = end_and_owned(session, &identity).await?;
-            match wait_for_owners(session, owned, OWNED_WAIT).await? {
+            match wait_for_owners(session, owned, owned_wait).await? {
                 Some(executed) => mysql_position(session, server, end, Some(&executed)),
-                None => Err(owners_stay(session)),
+                None => Err(owners_stay(session, owned_wait)),
             }
         }
         Flavor::Mysql => {
@@ -308,8 +308,8 @@ fn no_log(session: &Session) -> ConnectorError {
     ConnectorError::new(ErrorKind::Unsupported, session.endpoint(), what)
 }
 
-fn owners_stay(session: &Session) -> ConnectorError {
-    let what = format!("transactions that own a GTID have not ended within {OWNED_WAIT:?}");
+fn owners_stay(session: &Session, waited: Duration) -> ConnectorError {
+    let what = format!("transactions that own a GTID have not ended within {waited:?}");
     ConnectorError::new(ErrorKind::Timeout, session.endpoint(), what).with_hint(
         "SELECT @@GLOBAL.gtid_owned at the source names them with their sessions; wait for them to end",
     )

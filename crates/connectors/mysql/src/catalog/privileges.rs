@@ -187,11 +187,11 @@ pub(super) async fn missing_on_schema(
     Ok(missing)
 }
 
-/// `CREATE TABLE ... LIKE` wants SELECT, too, and MySQL's message says which of the two is missing.
+/// Some statements want SELECT, too; the server's message says which privilege it misses.
 fn is_denied_for(answer: &Answer, privilege: &str) -> bool {
     match answer {
-        Answer::Refused { message, .. } if privilege == "CREATE" => {
-            denied(answer) && !message.starts_with("SELECT ")
+        Answer::Refused { message, .. } if message.starts_with("SELECT ") => {
+            denied(answer) && privilege == "SELECT"
         }
         _ => denied(answer),
     }

@@ -6,5 +6,6 @@
     reason = "functions shared by tests fail the test; clippy.toml allows that only inside the test functions"
 )]
 
+mod catalog;
 mod server;
 mod wire;
