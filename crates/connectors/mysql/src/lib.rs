@@ -3,7 +3,7 @@
 pub mod binlog;
 pub mod catalog;
 pub mod error;
-pub mod position;
+pub mod log;
 pub mod snapshot;
 pub mod sql;
 pub mod wire;

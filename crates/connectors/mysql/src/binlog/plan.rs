@@ -251,7 +251,7 @@ fn prefix_of_size(size: TextSize) -> u8 {
 }
 
 /// Bytes of the longest character, which MySQL reserves for each.
-fn max_char_len(charset: Charset) -> u32 {
+pub(crate) fn max_char_len(charset: Charset) -> u32 {
     match charset {
         Charset::Utf8mb3 | Charset::Ujis | Charset::Eucjpms => 3,
         Charset::Utf8mb4 | Charset::Utf16 | Charset::Utf16le | Charset::Utf32 | Charset::Gb18030 => 4,

@@ -23,6 +23,9 @@ pub struct QueryEvent<'a> {
     pub schema: Cow<'a, str>,
     /// In UTF-8.
     pub sql: Cow<'a, str>,
+    /// False where bytes of the statement are no text in its client's charset (raw binary values in strings)
+    /// and stand as U+FFFD in `sql`.
+    pub sql_is_exact: bool,
     /// Not 0 where the statement failed after it had changed something that can't be rolled back.
     pub error_code: u16,
     pub session: SessionState,
@@ -97,20 +100,26 @@ pub(crate) fn read(
         QueryLayout::Packed { limit } => Cow::Owned(unpack_event(body.rest(), limit)?),
         _ => Cow::Borrowed(body.rest()),
     };
-    let sql = to_utf8(text, session.client_collation, mariadb)?;
-    Ok(QueryEvent { thread_id, schema: String::from_utf8_lossy(schema), sql, error_code, session })
+    let (sql, sql_is_exact) = to_utf8(text, session.client_collation, mariadb)?;
+    Ok(QueryEvent {
+        thread_id,
+        schema: String::from_utf8_lossy(schema),
+        sql,
+        sql_is_exact,
+        error_code,
+        session,
+    })
 }
 
-/// Makes a statement's text UTF-8.
-fn to_utf8(text: Cow<'_, [u8]>, collation: Option<u16>, mariadb: bool) -> Result<Cow<'_, str>, EventError> {
-    if text.is_ascii() && !collation.is_some_and(|number| is_wide(number, mariadb)) {
-        return Ok(match text {
-            Cow::Borrowed(text) => String::from_utf8_lossy(text),
-            Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
-        });
-    }
+/// Makes a statement's text UTF-8; false where that loses bytes.
+fn to_utf8(
+    text: Cow<'_, [u8]>,
+    collation: Option<u16>,
+    mariadb: bool,
+) -> Result<(Cow<'_, str>, bool), EventError> {
     let charset = match collation {
         None => Charset::Utf8mb4,
+        Some(_) if text.is_ascii() => Charset::Utf8mb4,
         Some(number) => {
             collation_charset(u32::from(number), mariadb).ok_or_else(|| {
                 match collation_name(u32::from(number), mariadb) {
@@ -120,17 +129,25 @@ fn to_utf8(text: Cow<'_, [u8]>, collation: Option<u16>, mariadb: bool) -> Result
             })?
         }
     };
-    let invalid = || EventError::StatementText { charset: charset.name().to_owned() };
-    let utf8 = charset.to_utf8(&text).map_err(|_| invalid())?.into_owned();
-    String::from_utf8(utf8).map(Cow::Owned).map_err(|_| invalid())
-}
-
-/// Charsets of two and four bytes can't be a client's; nothing else makes ASCII bytes mean other characters.
-fn is_wide(collation: u16, mariadb: bool) -> bool {
-    matches!(
-        collation_charset(u32::from(collation), mariadb),
-        Some(Charset::Ucs2 | Charset::Utf16 | Charset::Utf16le | Charset::Utf32)
-    )
+    // UTF-8, and bytes whose charset is "binary".
+    if charset.is_utf8() || charset == Charset::Binary {
+        let (text, lossy) = match text {
+            Cow::Borrowed(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                let lossy = matches!(text, Cow::Owned(_));
+                (text, lossy)
+            }
+            Cow::Owned(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => (Cow::Owned(text), false),
+                Err(error) => (Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()), true),
+            },
+        };
+        return Ok((text, !lossy));
+    }
+    match charset.to_utf8(&text) {
+        Ok(utf8) => Ok((Cow::Owned(String::from_utf8_lossy(&utf8).into_owned()), true)),
+        Err(_) => Ok((Cow::Owned(String::from_utf8_lossy(&text).into_owned()), false)),
+    }
 }
 
 /// Reads status variables. As in the servers, what follows an unknown one isn't read.
@@ -244,16 +261,21 @@ mod tests {
         status.extend_from_slice(&[4, 8, 0, 8, 0, 33, 0]);
         let body = query(&status, "shop", b"CREATE TABLE `caf\xe9` (a INT)");
         let event = read(Bytes::new(&body), QueryLayout::Plain, false).unwrap();
+        assert!(event.sql_is_exact);
         assert_eq!((event.schema.as_ref(), event.sql.as_ref()), ("shop", "CREATE TABLE `café` (a INT)"));
         assert!(event.session.ansi_quotes() && event.session.foreign_keys_off());
         assert!(!event.session.no_backslash_escapes());
     }
 
     #[test]
-    fn text_that_is_none_in_its_charset_is_an_error() {
+    fn text_that_is_none_in_its_charset_is_told() {
         let body = query(&[4, 45, 0, 45, 0, 45, 0], "", b"INSERT '\xff'");
+        let event = read(Bytes::new(&body), QueryLayout::Plain, false).unwrap();
+        assert!(!event.sql_is_exact);
+        // 69 is dec8_bin, which can't be converted.
+        let body = query(&[4, 69, 0, 45, 0, 45, 0], "", b"CREATE TABLE \xff");
         let error = read(Bytes::new(&body), QueryLayout::Plain, false).unwrap_err();
-        assert!(matches!(error, EventError::StatementText { charset } if charset == "utf8mb4"));
+        assert!(matches!(error, EventError::StatementText { charset } if charset == "dec8_bin"));
     }
 
     #[test]
