@@ -164,7 +164,7 @@ impl Cursor {
         decoded.or_else(|what| {
             self.offset -= header.total_len();
             self.expected = header.first_sequence;
-            let limit = self.offset + header.total_len();
+            let limit = self.limit()?.unwrap_or(self.offset);
             Err(self.damaged(limit, what)?)
         })
     }

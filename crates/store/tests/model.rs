@@ -4,6 +4,8 @@
 //! was accepted that holds everything that was durable, otherwise exactly what is durable. A failing case
 //! prints its operations, seeds included.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper may panic")]
+
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -20,21 +22,43 @@ use whimbrel_store::{
 #[derive(Clone, Debug)]
 enum Action {
     /// Records of whole transactions, statements and heartbeats.
-    Append { count: usize },
+    Append {
+        count: usize,
+    },
     /// A transaction that stays open, until the next action that needs it closed.
-    Cut { batches: usize },
+    Cut {
+        batches: usize,
+    },
     Flush,
-    Crash { seed: u64 },
+    Crash {
+        seed: u64,
+    },
     Reopen,
-    DiskFull { spare: usize },
-    FailSync { times: u32 },
-    FailWrite { times: u32 },
-    ShortWrites { bytes: usize },
+    DiskFull {
+        spare: usize,
+    },
+    FailSync {
+        times: u32,
+    },
+    FailWrite {
+        times: u32,
+    },
+    ShortWrites {
+        bytes: usize,
+    },
     Room,
-    Read { place: u64 },
-    ReadPosition { place: u64 },
-    ReadTime { place: u64 },
-    Acknowledge { place: u64 },
+    Read {
+        place: u64,
+    },
+    ReadPosition {
+        place: u64,
+    },
+    ReadTime {
+        place: u64,
+    },
+    Acknowledge {
+        place: u64,
+    },
     Trim,
 }
 
@@ -219,7 +243,8 @@ impl Model {
     /// From a transaction's end on, the next transaction comes first.
     fn check_read_position(&self, place: u64) {
         let durable = self.durable();
-        let commits: Vec<_> = self.records[..durable].iter().filter_map(|kept| kept.commit.as_ref()).collect();
+        let commits: Vec<_> =
+            self.records[..durable].iter().filter_map(|kept| kept.commit.as_ref()).collect();
         let Some((_, position, _)) = commits.get(place as usize % commits.len().max(1)) else { return };
         match self.read(&StartAt::Position(position.clone())) {
             Ok(items) => {
@@ -228,7 +253,10 @@ impl Model {
                 let next = commits.iter().find(|(_, end, _)| position.has_reached(end) == Some(false));
                 if let Some((begin, ..)) = next {
                     let begin = self.records[*begin].sequence;
-                    assert!(first.is_some_and(|first| first <= begin), "{first:?}, not {begin} after {position}");
+                    assert!(
+                        first.is_some_and(|first| first <= begin),
+                        "{first:?}, not {begin} after {position}"
+                    );
                 }
                 let passed = commits.iter().filter(|(_, end, _)| position.has_reached(end) == Some(true));
                 let passed = passed.map(|(begin, ..)| self.records[*begin].sequence).max();
@@ -241,7 +269,8 @@ impl Model {
 
     fn check_read_time(&self, place: u64) {
         let durable = self.durable();
-        let commits: Vec<_> = self.records[..durable].iter().filter_map(|kept| kept.commit.as_ref()).collect();
+        let commits: Vec<_> =
+            self.records[..durable].iter().filter_map(|kept| kept.commit.as_ref()).collect();
         let Some((_, _, time)) = commits.get(place as usize % commits.len().max(1)) else { return };
         match self.read(&StartAt::Time(*time)) {
             Ok(items) => {
@@ -286,7 +315,8 @@ impl Model {
     fn check_all(&self) {
         let oldest = self.oldest();
         let items = self.read(&StartAt::Sequence(Sequence(oldest))).unwrap();
-        let index = self.records.iter().position(|kept| kept.sequence >= oldest).unwrap_or(self.records.len());
+        let index =
+            self.records.iter().position(|kept| kept.sequence >= oldest).unwrap_or(self.records.len());
         assert_eq!(items, self.expect_from(index));
     }
 
@@ -337,8 +367,12 @@ impl Model {
             Action::DiskFull { spare } => {
                 self.fs.set_faults(Faults { capacity: Some(self.fs.used() + spare), ..Faults::default() });
             }
-            Action::FailSync { times } => self.fs.set_faults(Faults { fail_syncs: times, ..Faults::default() }),
-            Action::FailWrite { times } => self.fs.set_faults(Faults { fail_writes: times, ..Faults::default() }),
+            Action::FailSync { times } => {
+                self.fs.set_faults(Faults { fail_syncs: times, ..Faults::default() })
+            }
+            Action::FailWrite { times } => {
+                self.fs.set_faults(Faults { fail_writes: times, ..Faults::default() })
+            }
             Action::ShortWrites { bytes } => {
                 self.fs.set_faults(Faults { short_writes: Some(bytes), ..Faults::default() });
             }

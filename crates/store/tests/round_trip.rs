@@ -1,5 +1,7 @@
 //! Writing and reading on a real disk.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper may panic")]
+
 mod support;
 
 use std::path::Path;

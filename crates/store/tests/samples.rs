@@ -1,0 +1,165 @@
+//! Persisted forms: the files under `samples/` must be readable for ever.
+//!
+//! `samples/v1` was written once by `write_the_sample_of_this_format` and holds a record of every kind;
+//! `samples/v1.txt` is what has to be read from it. A new format gets a new directory, the old one stays.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper may panic")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::logs::{LogMaker, start_position};
+use whimbrel_model::gtid::{Gtid, MariaDbGtidSet};
+use whimbrel_model::{
+    Begin, BinlogPosition, Commit, Ddl, GtidState, LogPoint, LogRecord, Position, TableEffect, TableName,
+    TableSchema,
+};
+use whimbrel_store::{FORMAT_VERSION, Sequence, StartAt, Store, StoreOptions, inspect};
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
+}
+
+/// Everything that is in a Store, as text: what people see, and what records say word for word.
+fn text_of(dir: &Path) -> String {
+    let mut text = Vec::new();
+    inspect::dump(dir, &StartAt::Start, &mut text, None).unwrap();
+    let mut text = String::from_utf8(text).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let (store, recovery) = Store::open(copy.path(), StoreOptions::default()).unwrap();
+    assert_eq!(recovery, whimbrel_store::Recovery { open_transaction: true, ..Default::default() });
+    let mut reader = store.read_from(&StartAt::Start).unwrap();
+    runtime.block_on(async {
+        while let Some(item) = reader.try_next().await.unwrap() {
+            text.push_str(&format!("{} {}\n", item.sequence, details(&item.record)));
+        }
+    });
+    let resume = store.resume_point().unwrap();
+    text.push_str(&format!("resume at {}\n", resume.position));
+    for table in resume.tables {
+        text.push_str(&format!("table {}\n", columns(&table)));
+    }
+    text.push_str(&format!("consumers {:?}\n", store.consumers()));
+    text
+}
+
+/// What the printed lines don't show. In words of this test, so that no change elsewhere changes them.
+fn details(record: &LogRecord) -> String {
+    match record {
+        LogRecord::Begin(Begin { start: Some(start), .. }) => format!("begins at server {}", start.server),
+        LogRecord::Rows(batch) => format!(
+            "{} rows, foreign keys off {}, of {}",
+            batch.ops.len(),
+            batch.foreign_keys_off,
+            columns(&batch.table.schema)
+        ),
+        LogRecord::Ddl(ddl) => {
+            let effect = |effect: &TableEffect| {
+                let before = effect.before.as_ref().map_or("nothing".into(), TableName::to_string);
+                format!("{before} becomes {}", effect.after.as_ref().map_or("nothing".into(), columns))
+            };
+            let effects = ddl.effects.iter().map(effect).collect::<Vec<_>>().join(", ");
+            format!("mode {}: {effects}", ddl.sql_mode)
+        }
+        LogRecord::Commit(Commit { position: Position::Binlog(position), .. })
+        | LogRecord::Heartbeat { position: Position::Binlog(position), .. } => {
+            format!("server {}", position.server)
+        }
+        LogRecord::Begin(_) | LogRecord::Abort => String::new(),
+    }
+}
+
+fn columns(table: &TableSchema) -> String {
+    let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    format!("{}({})", table.name, names.join(" "))
+}
+
+#[test]
+fn the_frozen_files_of_format_1_read_as_they_were_written() {
+    let expected = std::fs::read_to_string(samples().join("v1.txt")).unwrap();
+    let text = text_of(&samples().join("v1"));
+    for (line, expected) in text.lines().zip(expected.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(text.lines().count(), expected.lines().count());
+    assert_eq!(inspect::verify(&samples().join("v1")).unwrap().problems, Vec::<String>::new());
+}
+
+/// A server without GTIDs, one of MariaDB, tagged GTIDs, and DDL that is open when a file ends.
+fn special_records(maker: &LogMaker) -> Vec<LogRecord> {
+    let point = |server: &str, offset| {
+        Some(LogPoint { server: server.into(), file: "mariadb-bin.000007".into(), offset })
+    };
+    let position = |server: &str, offset, gtids| {
+        let file = "mariadb-bin.000007".into();
+        Position::Binlog(BinlogPosition { server: server.into(), file, offset, gtids })
+    };
+    let maria = |text: &str| GtidState::MariaDb(text.parse::<MariaDbGtidSet>().unwrap());
+    let begin = |gtid: Option<&str>, start| {
+        let gtid = gtid.map(|gtid| gtid.parse::<Gtid>().unwrap());
+        LogRecord::Begin(Begin { gtid, commit_time_us: 1_700_000_900_000_000, start })
+    };
+    let commit = |position| LogRecord::Commit(Commit { position, commit_time_us: 1_700_000_900_000_001 });
+    let tagged = "3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:7";
+    let tagged_set =
+        GtidState::Mysql(format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-99,{tagged}").parse().unwrap());
+    let schema = maker.schemas().remove(0);
+    let ddl = LogRecord::Ddl(Ddl {
+        default_schema: "shop".into(),
+        sql: "CREATE TABLE other LIKE items".into(),
+        sql_mode: 1_411_383_296,
+        effects: vec![
+            TableEffect { before: Some(TableName::new("shop", "gone")), after: None },
+            TableEffect { before: None, after: Some(support::logs::table("other", 1)) },
+            TableEffect { before: Some(schema.name.clone()), after: Some(schema) },
+        ],
+    });
+    vec![
+        begin(None, None),
+        commit(position("two", 500, GtidState::None)),
+        begin(Some("0-1-77"), point("three", 400)),
+        commit(position("three", 600, maria("0-1-77,5-2-9"))),
+        begin(Some("0-1-78"), None),
+        commit(position("three", 700, maria("0-1-78,5-2-12"))),
+        begin(Some(tagged), point("four", 800)),
+        commit(position("four", 900, tagged_set)),
+        begin(None, point("four", 901)),
+        ddl,
+    ]
+}
+
+#[test]
+#[ignore = "writes the sample of a new format version, once"]
+fn write_the_sample_of_this_format() {
+    let dir = samples().join(format!("v{FORMAT_VERSION}"));
+    assert!(!dir.exists(), "a sample is never written again");
+    let mut maker = LogMaker::new(42);
+    let options = StoreOptions { segment_bytes: 4_000, block_bytes: 900, ..StoreOptions::default() };
+    let store = Store::create(&dir, options.clone(), &start_position(), &maker.schemas()).unwrap();
+    let mut writer = store.take_writer().unwrap();
+    let mut records = Vec::new();
+    for _ in 0..4 {
+        records.extend(maker.aborted());
+        records.extend(maker.ddl());
+        records.push(maker.heartbeat());
+        records.extend(maker.transaction(2, 3, 40));
+    }
+    records.extend(special_records(&maker));
+    let mut rows = maker.transaction(6, 8, 200);
+    rows.retain(|record| matches!(record, LogRecord::Rows(_)));
+    records.extend(rows);
+    for record in &records {
+        writer.append(record).unwrap();
+    }
+    writer.flush().unwrap();
+    store.register_consumer("incr-sync", Sequence(5)).unwrap();
+    drop((writer, store));
+    std::fs::remove_file(dir.join("lock")).unwrap();
+    std::fs::write(samples().join(format!("v{FORMAT_VERSION}.txt")), text_of(&dir)).unwrap();
+}
