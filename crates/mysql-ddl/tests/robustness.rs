@@ -127,12 +127,42 @@ fn soup() -> impl Strategy<Value = String> {
         })
 }
 
+/// A statement of the corpus with some of its words replaced by, or followed by, words of others.
+fn edited() -> impl Strategy<Value = (String, ParseOptions)> {
+    let statements: Vec<(String, ParseOptions)> = corpus()
+        .into_iter()
+        .flat_map(|file| {
+            let trees = parse_many(&file.sql, &file.options);
+            trees.into_iter().flatten().map(move |tree| (tree.to_string(), file.options)).collect::<Vec<_>>()
+        })
+        .collect();
+    let word = proptest::sample::select(vocabulary());
+    let edits = proptest::collection::vec((any::<proptest::sample::Index>(), word, any::<bool>()), 1..4);
+    (proptest::sample::select(statements), edits).prop_map(|((sql, options), edits)| {
+        let mut words: Vec<String> = sql.split(' ').map(str::to_owned).collect();
+        for (place, word, replace) in edits {
+            let at = place.index(words.len());
+            if replace {
+                words[at] = word;
+            } else {
+                words.insert(at, word);
+            }
+        }
+        (words.join(" "), options)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn token_soup(sql in soup(), which in 0usize..8) {
         check(sql.as_bytes(), &all_options()[which]);
+    }
+
+    #[test]
+    fn edited_statements((sql, options) in edited()) {
+        check(sql.as_bytes(), &options);
     }
 
     #[test]

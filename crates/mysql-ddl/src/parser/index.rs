@@ -259,7 +259,8 @@ impl Parser<'_> {
         let kw = self.kw();
         let equals = self.nth(1).kind == TokenKind::Eq;
         let known = match kw {
-            Kw::WITH | Kw::PARSER_PROPERTIES | Kw::PRE_SPLIT_REGIONS | Kw::CTXCAT => true,
+            Kw::WITH => self.nth(1).kind == TokenKind::Open,
+            Kw::PARSER_PROPERTIES | Kw::PRE_SPLIT_REGIONS | Kw::CTXCAT => true,
             // ALGORITHM= and LOCK= belong to CREATE INDEX.
             Kw::ALGORITHM | Kw::LOCK => false,
             _ => equals && self.is_identifier(self.peek()) && self.family() != crate::Family::Mysql,

@@ -74,7 +74,9 @@ impl<'a> Parser<'a> {
         if self.accept_kw(Kw::DEFAULT) {
             return Ok(None);
         }
-        Ok(Some(self.ident_or_string(expected)?.to_ascii_lowercase()))
+        let name = self.ident_or_string(expected)?.to_ascii_lowercase();
+        // No charset has this name, and quoted it means the same.
+        Ok(Some(name).filter(|name| name != "default"))
     }
 
     /// Any single word, in upper case.

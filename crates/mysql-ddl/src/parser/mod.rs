@@ -18,6 +18,8 @@ mod partition;
 mod statement;
 mod table;
 
+pub(crate) use option::PLAIN_VALUES;
+
 use crate::ParseOptions;
 use crate::ast::{Fragment, Ident, ObjectName, Span};
 use crate::dialect::Family;

@@ -6,6 +6,10 @@ use crate::dialect::Family;
 use crate::keyword::Kw;
 use crate::token::TokenKind;
 
+/// Reserved words that are values of options.
+pub(crate) const PLAIN_VALUES: [Kw; 7] =
+    [Kw::DEFAULT, Kw::BINARY, Kw::INDEX, Kw::NULL, Kw::TRUE, Kw::FALSE, Kw::ON];
+
 impl Parser<'_> {
     /// A value of one token, or a parenthesised list.
     pub(super) fn plain_value(&mut self) -> Parsed<OptionValue> {
@@ -21,9 +25,7 @@ impl Parser<'_> {
                 self.advance();
                 Ok(OptionValue::Number(format!("-{}", self.number_text()?)))
             }
-            TokenKind::Word(
-                Kw::DEFAULT | Kw::BINARY | Kw::INDEX | Kw::NULL | Kw::TRUE | Kw::FALSE | Kw::ON,
-            ) => {
+            TokenKind::Word(kw) if PLAIN_VALUES.contains(&kw) => {
                 self.advance();
                 Ok(OptionValue::Word(self.raw_text(token)?.to_owned()))
             }
@@ -77,7 +79,12 @@ impl Parser<'_> {
         if !assigns || self.family() != Family::MariaDb {
             return Ok(None);
         }
+        let token = self.peek();
         let name = self.ident()?.value;
+        // Quoted, a reserved word is a name; no engine has such an option, and it would be taken for the server's.
+        if Kw::of(name.as_bytes()).is_reserved() {
+            return Err(self.unexpected_at(token, "table option"));
+        }
         self.accept_eq();
         Ok(Some((name, self.plain_value()?)))
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Commas, Word, flag, if_exists, if_not_exists, optional};
+use super::{Charset, Commas, flag, if_exists, if_not_exists, optional};
 use crate::ast::{AlterClause, AlterColumnAction, AlterTable, Fragment, IndexVisibility, PartitionSelection};
 
 impl Display for AlterTable {
@@ -167,8 +167,8 @@ fn write_whole_table(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result
     match clause {
         AlterClause::RenameTo(table) => write!(f, "RENAME TO {table}"),
         AlterClause::ConvertTo { charset, collation } => {
-            write!(f, "CONVERT TO CHARACTER SET {}", Word(charset.as_deref().unwrap_or("DEFAULT")))?;
-            optional(f, "COLLATE", collation.as_deref().map(Word).as_ref())
+            write!(f, "CONVERT TO CHARACTER SET {}", Charset(charset.as_deref().unwrap_or("DEFAULT")))?;
+            optional(f, "COLLATE", collation.as_deref().map(Charset).as_ref())
         }
         AlterClause::Option(option) => Display::fmt(option, f),
         AlterClause::OrderBy(columns) => {

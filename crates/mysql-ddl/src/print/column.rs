@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Commas, Quoted, Word, optional};
+use super::{Charset, Commas, Quoted, Word, optional};
 use crate::ast::{
     ColumnAttribute, ColumnDef, ColumnPosition, DataType, DefaultValue, GeneratedStorage, Literal,
     LiteralKind, PrimaryKeyLayout, TypeKind,
@@ -87,11 +87,11 @@ impl Display for DataType {
         if self.zerofill {
             f.write_str(" ZEROFILL")?;
         }
-        optional(f, "CHARACTER SET", self.charset.as_deref().map(Word).as_ref())?;
+        optional(f, "CHARACTER SET", self.charset.as_deref().map(Charset).as_ref())?;
         if self.binary {
             f.write_str(" BINARY")?;
         }
-        optional(f, "COLLATE", self.collation.as_deref().map(Word).as_ref())
+        optional(f, "COLLATE", self.collation.as_deref().map(Charset).as_ref())
     }
 }
 

@@ -86,7 +86,7 @@ impl Display for IndexOption {
             O::Local => f.write_str("LOCAL"),
             O::BlockSize(size) => write!(f, "BLOCK_SIZE {size}"),
             O::Storing(columns) => write!(f, "STORING ({})", Commas(columns)),
-            O::Named { name, value: OptionValue::Text(text) } => write!(f, "{name} {text}"),
+            O::Named { name, value: OptionValue::Text(text) } if name == "WITH" => write!(f, "WITH {text}"),
             O::Named { name, value } => write!(f, "{}={value}", Word(name)),
         }
     }

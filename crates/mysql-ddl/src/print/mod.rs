@@ -11,6 +11,8 @@ mod table;
 use std::fmt::{self, Display, Formatter, Write};
 
 use crate::ast::{Fragment, Ident, ObjectName};
+use crate::keyword::Kw;
+use crate::parser::PLAIN_VALUES;
 use crate::text::{write_identifier, write_string};
 
 impl Display for Ident {
@@ -43,16 +45,31 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// A name of a charset, engine or method: bare if it is a plain word, else quoted.
+/// A name of an engine or method, or an option's value: bare if it is a plain word, else quoted.
 struct Word<'a>(&'a str);
 
 impl Display for Word<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let plain = !self.0.is_empty()
-            && self.0.bytes().all(crate::lexer::is_word_byte)
-            && !self.0.bytes().all(|b| b.is_ascii_digit());
-        if plain { f.write_str(self.0) } else { write_identifier(f, self.0) }
+        let kw = Kw::of(self.0.as_bytes());
+        write_word(f, self.0, !kw.is_reserved() || PLAIN_VALUES.contains(&kw))
     }
+}
+
+/// A name of a charset or collation, or DEFAULT.
+struct Charset<'a>(&'a str);
+
+impl Display for Charset<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let kw = Kw::of(self.0.as_bytes());
+        write_word(f, self.0, !kw.is_reserved() || matches!(kw, Kw::BINARY | Kw::DEFAULT))
+    }
+}
+
+fn write_word(f: &mut Formatter<'_>, word: &str, may_be_bare: bool) -> fmt::Result {
+    let plain = !word.is_empty()
+        && word.bytes().all(crate::lexer::is_word_byte)
+        && !word.bytes().all(|b| b.is_ascii_digit());
+    if plain && may_be_bare { f.write_str(word) } else { write_identifier(f, word) }
 }
 
 /// Items with commas between them.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Commas, Quoted, Word, flag, if_exists, if_not_exists, optional};
+use super::{Charset, Commas, Quoted, Word, flag, if_exists, if_not_exists, optional};
 use crate::ast::{
     AlterDatabase, CreateDatabase, CreateTable, CreateTableBody, CreateTableQuery, DatabaseOption,
     DropDatabase, DropTable, DuplicateRows, OptionValue, PeriodDef, RenameTable, TableDefinition,
@@ -112,10 +112,13 @@ impl Display for DatabaseOption {
 fn write_option(f: &mut Formatter<'_>, name: &str, value: &OptionValue) -> fmt::Result {
     match (name, value) {
         (_, OptionValue::None) => f.write_str(name),
+        ("CHARSET", OptionValue::Word(name)) => write!(f, "CHARACTER SET={}", Charset(name)),
+        ("COLLATE", OptionValue::Word(name)) => write!(f, "COLLATE={}", Charset(name)),
         // MariaDB takes `ALTER DATABASE CHARSET` for a database's name.
         ("CHARSET", value) => write!(f, "CHARACTER SET={value}"),
         // `STORAGE = DISK` and `= (..)` behind these are no grammar.
         ("STORAGE" | COLUMN_GROUP | "SET TIFLASH REPLICA", value) => write!(f, "{name} {value}"),
+        ("COLLATE" | "UNION", value) => write!(f, "{name}={value}"),
         // A name of more than one word is a known one; others may need quotes.
         (name, value) if name.contains(' ') => write!(f, "{name}={value}"),
         (name, value) => write!(f, "{}={value}", Word(name)),
