@@ -1,1 +1,54 @@
-//! Converts schemas between databases and writes DDL.
+//! DBCat: converts tables and DDL statements of one database to those of another, and says what will be different.
+//!
+//! What it guarantees: whatever is not carried over as it is has a [`Note`]; two rows whose keys are different at
+//! the source stay different at the target as far as the target has a collation that can tell them apart; the
+//! target is judged by what was probed ([`TargetProfile`]), not by its version.
+//!
+//! What it doesn't do: talk to a server, or decide which tables move.
+//!
+//! | file | what for |
+//! |---|---|
+//! | `profile.rs` | what the target can do |
+//! | `rules.rs` | conversion rules of types, as a table |
+//! | `collation.rs` | charsets and collations |
+//! | `table.rs` | a table, converted, with its statements |
+//! | `render.rs` | SQL of columns, keys, tables |
+//! | `statement.rs`, `clause.rs` | statements of a source's log |
+//! | `applied.rs` | whether a statement's effect is there already |
+
+mod applied;
+mod clause;
+mod collation;
+mod profile;
+pub mod render;
+mod rules;
+mod statement;
+mod table;
+
+pub use applied::is_applied;
+pub use profile::TargetProfile;
+pub use rules::{RULES, Rule};
+pub use statement::{StatementError, TargetStatement, convert_statement};
+pub use table::{ConvertedTable, NamedDdl, convert_table};
+
+/// How much a change matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// Another spelling of the same thing.
+    None,
+    /// The same rows, but something behaves differently.
+    Behaviour,
+    /// Some values or objects can't be carried over.
+    Data,
+}
+
+/// Something that will be different at the target.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Note {
+    pub loss: Loss,
+    /// `schema.table`, `schema.table.column` or `schema.table, key name`.
+    pub object: String,
+    /// What changes and why.
+    pub text: String,
+}
