@@ -2,9 +2,13 @@
 
 pub mod binlog;
 pub mod catalog;
+mod correction;
+pub mod endpoint;
 pub mod error;
 pub mod log;
 pub mod snapshot;
 pub mod sql;
 pub mod wire;
 pub mod writer;
+
+pub use endpoint::MysqlEndpoint;
