@@ -1,9 +1,13 @@
 //! The databases of one test: unique names, dropped at the end, also when the test fails.
 
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
 use super::compare;
 use super::servers::Server;
 use super::sql::Sql;
-use super::whimbrel::{Outcome, Task};
+use super::whimbrel::{Outcome, Running, Task};
 
 /// A source database and where it goes.
 #[derive(Debug)]
@@ -14,6 +18,7 @@ pub struct Scene {
     pub db: String,
     /// Name of the target's database; another one where both are on one server.
     pub target_db: String,
+    folder: TempDir,
 }
 
 impl Scene {
@@ -21,7 +26,8 @@ impl Scene {
     pub async fn new(test: &str, source: Server, target: Server) -> Self {
         let db = format!("e2e_{test}_{}", std::process::id());
         let target_db = if source.port() == target.port() { format!("{db}_copy") } else { db.clone() };
-        let scene = Self { source, target, db, target_db };
+        let folder = TempDir::new().expect("a temporary folder");
+        let scene = Self { source, target, db, target_db, folder };
         scene.drop_databases().await;
         let mut sql = Sql::open(&scene.source, "").await;
         sql.run(&format!("CREATE DATABASE `{}` CHARACTER SET utf8mb4", scene.db)).await;
@@ -87,6 +93,42 @@ impl Scene {
         for table in tables {
             compare::assert_tables_equal(&mut source, table, &mut target, table).await;
         }
+    }
+
+    /// A folder for files of the test.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a verification shall put its differences.
+    pub fn corrections(&self) -> PathBuf {
+        self.folder.path().join("corrections")
+    }
+
+    /// `whimbrel verify` with its corrections in [`Scene::corrections`].
+    pub fn verify(&self) -> Task {
+        self.task("verify").arg("--corrections", &self.corrections().display().to_string())
+    }
+
+    /// The table that [`Scene::drain`] uses. To be made before the migration starts.
+    pub async fn make_marker(&self) {
+        self.source()
+            .await
+            .run("CREATE TABLE marker (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, what TEXT)")
+            .await;
+    }
+
+    /// Waits until the target holds everything that is committed at the source now.
+    pub async fn drain(&self, running: &mut Running) {
+        let mut source = self.source().await;
+        let id = source.run("INSERT INTO marker (what) VALUES ('drained')").await.last_insert_id;
+        let target = tokio::sync::Mutex::new(self.target().await);
+        let query = format!("SELECT COUNT(*) FROM marker WHERE id = {id}");
+        running
+            .wait_for("the target to hold the marker row", async || {
+                target.lock().await.value::<u64>(&query).await == 1
+            })
+            .await;
     }
 
     async fn drop_databases(&self) {

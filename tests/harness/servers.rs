@@ -101,6 +101,11 @@ impl Server {
         format!("{}://{user}:{password}@127.0.0.1:{}/", self.scheme(), self.port())
     }
 
+    /// Path of its certificate authority.
+    pub fn authority(&self) -> &str {
+        self.variable("TLS_CA")
+    }
+
     pub fn root(&self) -> ConnectOptions {
         self.root_url().parse().expect("dev/servers prints a valid URL")
     }

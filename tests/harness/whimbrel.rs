@@ -212,8 +212,18 @@ impl Running {
         self.wait_until(&format!("phase {phase}"), |status| status["phase"] == phase).await
     }
 
+    /// Waits until full import has committed so many rows, or is over.
+    pub async fn wait_imported(&mut self, rows: u64) -> Json {
+        let copying =
+            |status: &Json| ["precheck", "schema", "full_import"].map(Json::from).contains(&status["phase"]);
+        self.wait_until(&format!("{rows} imported rows"), |status| {
+            imported(status) >= rows || !copying(status)
+        })
+        .await
+    }
+
     /// Waits until `done` says so; fails when the process ends before.
-    pub async fn wait_for<F: Future<Output = bool>>(&mut self, what: &str, mut done: impl FnMut() -> F) {
+    pub async fn wait_for(&mut self, what: &str, mut done: impl AsyncFnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done().await {
             if let Ok(Some(exit)) = self.child.try_wait() {
@@ -294,6 +304,11 @@ impl Running {
             tail(&self.task.read("stderr"))
         )
     }
+}
+
+/// Rows of all tables that full import has committed, by a status.
+pub fn imported(status: &Json) -> u64 {
+    status["tables"].as_array().into_iter().flatten().filter_map(|table| table["rows"].as_u64()).sum()
 }
 
 /// The end of a text, enough to see what happened.
