@@ -87,7 +87,7 @@ impl Clauses<'_> {
                 self.push(Stage::AddKeys, format!("ADD {}", render::check(&check, self.target)));
             }
             A::DropColumn { name, .. } => {
-                self.push(Stage::Columns, format!("DROP COLUMN {}", quoted(&name.value)))
+                self.push(Stage::Columns, format!("DROP COLUMN {}", quoted(&name.value)));
             }
             A::ModifyColumn { column, position, .. } => {
                 let sql = self.definition(&column.name.value, position.as_ref())?;
@@ -115,7 +115,7 @@ impl Clauses<'_> {
         match clause {
             A::DropPrimaryKey { .. } => self.push(Stage::DropKeys, "DROP PRIMARY KEY".to_owned()),
             A::DropIndex { name, .. } => {
-                self.push(Stage::DropKeys, format!("DROP INDEX {}", quoted(&name.value)))
+                self.push(Stage::DropKeys, format!("DROP INDEX {}", quoted(&name.value)));
             }
             A::DropForeignKey { name, .. } => {
                 self.push(Stage::DropKeys, format!("DROP FOREIGN KEY {}", quoted(&name.value)));

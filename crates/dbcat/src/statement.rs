@@ -99,11 +99,7 @@ impl Converter<'_> {
         let mut renames = Vec::new();
         for effect in effects {
             match (&effect.before, &effect.after) {
-                (None, Some(after)) => {
-                    if (self.route)(&after.name).is_some() {
-                        self.create(after);
-                    }
-                }
+                (None, Some(after)) if (self.route)(&after.name).is_some() => self.create(after),
                 (Some(before), None) => {
                     if let Some(table) = (self.route)(before) {
                         let sql = format!("DROP TABLE IF EXISTS {}", quoted_table(&table));
