@@ -17,6 +17,8 @@
 //! [`DeferredRow`] (`deferred.rs`) and [`ParkedRow`] (`parked.rs`), both made of the frames of `image.rs`.
 
 pub mod catalog;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod deferred;
 pub mod endpoint;
 pub mod error;

@@ -17,7 +17,7 @@ use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 use whimbrel_model::{Position, TableName, TableSchema};
 
 use crate::error::statement_error;
-use crate::position;
+use super::log_end;
 use crate::sql::keys::push_table;
 use crate::sql::session::{self, Setting};
 use crate::wire::{ConnectOptions, Connection, Flavor};
@@ -76,7 +76,7 @@ pub(super) async fn hold(
     push_table(&mut touch, &table.name);
     touch.extend_from_slice(b" LIMIT 1");
     run(reader, &table.name, &touch).await?;
-    let position = position::current(&mut locker, endpoint).await?;
+    let position = log_end::current(&mut locker, endpoint).await?;
 
     if has_views(table) {
         run(&mut locker, &table.name, b"UNLOCK TABLES").await?;

@@ -10,6 +10,7 @@
 
 mod digest;
 mod hold;
+mod log_end;
 mod ranges;
 
 use std::sync::Arc;

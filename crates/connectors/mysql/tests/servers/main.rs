@@ -7,5 +7,6 @@
 )]
 
 mod catalog;
+mod conformance;
 mod server;
 mod wire;

@@ -1,4 +1,4 @@
-//! Where a server's binary log stands now.
+//! Where a server's binary log ends now, for a reader that keeps writers of its table out.
 //!
 //! | server | file and offset | GTIDs |
 //! |---|---|---|
@@ -7,8 +7,9 @@
 //! | MariaDB | `SHOW MASTER STATUS` | `@@gtid_binlog_pos`, read between two equal answers |
 //! | OceanBase | none: its log isn't reached by SQL | |
 //!
-//! It reports what the server says at that moment; what a position means for reads before or after is the caller's
-//! business.
+//! It reports what the server says at that moment. A transaction is in the log before it is visible, so this end of
+//! the log is a position for reads only where nothing else can have written what is read; everyone else asks the
+//! catalogue.
 
 use whimbrel_connector::{ConnectorError, ErrorKind};
 use whimbrel_model::{BinlogPosition, GtidState, Position};
@@ -24,7 +25,7 @@ const ATTEMPTS: usize = 20;
 /// # Errors
 /// [`ErrorKind::LogUnusable`] where the binary log is off, [`ErrorKind::Unsupported`] for OceanBase, and whatever a
 /// refused statement is ([`ErrorKind::PrivilegeMissing`] names REPLICATION CLIENT).
-pub async fn current(connection: &mut Connection, endpoint: &str) -> Result<Position, ConnectorError> {
+pub(super) async fn current(connection: &mut Connection, endpoint: &str) -> Result<Position, ConnectorError> {
     match connection.server_version().flavor {
         Flavor::Mysql => mysql(connection, endpoint).await,
         Flavor::MariaDb => mariadb(connection, endpoint).await,
@@ -86,7 +87,7 @@ fn unreadable(endpoint: &str, error: impl std::error::Error + Send + Sync + 'sta
 }
 
 /// `server_uuid`, else `server_id`: what positions of this server carry.
-pub async fn server_id(connection: &mut Connection, endpoint: &str) -> Result<String, ConnectorError> {
+async fn server_id(connection: &mut Connection, endpoint: &str) -> Result<String, ConnectorError> {
     match variable(connection, endpoint, "server_uuid").await?.filter(|uuid| !uuid.is_empty()) {
         Some(uuid) => Ok(uuid),
         None => Ok(variable(connection, endpoint, "server_id").await?.unwrap_or_default()),
