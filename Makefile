@@ -21,5 +21,6 @@ fuzz:          ## fuzz every target for MINUTES (1) each
 servers:       ## start the servers of the tests
 	dev/servers up mysql97 mariadb1011 seekdb
 
-stop:          ## stop them
+stop:          ## stop them, and what the demo left running
+	dev/demo stop
 	dev/servers down
