@@ -42,6 +42,7 @@ mod session;
 mod settle;
 pub mod source;
 pub mod status;
+mod store_source;
 mod table;
 mod window;
 
@@ -59,6 +60,7 @@ pub use checkpoint::{Checkpoint, ForeignAction, ForeignKind, ForeignRecord};
 pub use parked::{ParkedEntry, Retried};
 pub use source::{ChangeSource, DdlConverter, DdlStep, Router};
 pub use status::{ApplyStatus, Phase, TableCounters};
+pub use store_source::StoreSource;
 
 use crate::engine::Engine;
 

@@ -86,6 +86,8 @@ impl Session {
     async fn look_up(&mut self, key: &StateKey, payload: &[u8]) -> Result<bool> {
         self.writer.begin().await?;
         self.writer.state_put(key, payload).await?;
+        // A writer may hold an entry back until the next statement; this is it.
+        self.writer.state_get(key).await?;
         self.writer.rollback().await?;
         Ok(self.writer.state_get(key).await?.is_some_and(|entry| entry == payload))
     }

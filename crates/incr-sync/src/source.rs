@@ -8,6 +8,7 @@ use whimbrel_model::{Ddl, LogRecord, TableName};
 ///
 /// - Records come in the order and with the contract of [`whimbrel_connector::LogReader`]; their numbers grow.
 /// - One call at a time.
+/// - After a retryable error the next call goes on where it was.
 #[async_trait]
 pub trait ChangeSource: Send {
     /// The next record with its number; waits where there is none yet. May be dropped at any await: the record
