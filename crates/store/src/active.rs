@@ -124,6 +124,10 @@ impl ActiveFile {
         }
         self.durable = self.written;
         self.kept.clear();
+        // One giant row must not keep its memory for ever.
+        if self.kept.capacity() > 64 << 20 {
+            self.kept = Vec::new();
+        }
         let last = self.blocks.last().copied();
         self.blocks.clear();
         self.blocks.extend(last);

@@ -106,7 +106,8 @@ impl From<PullError> for ConnectorError {
 pub struct Puller {
     status: watch::Receiver<PullStatus>,
     cancel: CancellationToken,
-    task: JoinHandle<Result<(), PullError>>,
+    /// `None` once its result was given.
+    task: Option<JoinHandle<Result<(), PullError>>>,
 }
 
 struct Queued {
@@ -119,7 +120,7 @@ impl Puller {
     /// Starts a pull. `reader` must begin at the Store's [`Store::resume_point`]. A transaction that was
     /// left open by an earlier pull is ended with an abort first. Only one pull runs at a time.
     ///
-    /// Cancelling `cancel` (or [`Puller::stop`]) drops the reader, makes durable what was accepted, and
+    /// Has to be called within a tokio runtime with timers. Cancelling `cancel` (or [`Puller::stop`]) drops the reader, makes durable what was accepted, and
     /// ends the pull; the Store can be pulled again then.
     pub fn start(
         store: &Store,
@@ -137,19 +138,24 @@ impl Puller {
             bytes: 0,
         });
         let task = tokio::spawn(run(store.clone(), writer, reader, status, cancel.clone()));
-        Ok(Self { status: receiver, cancel, task })
+        Ok(Self { status: receiver, cancel, task: Some(task) })
     }
 
     pub fn status(&self) -> watch::Receiver<PullStatus> {
         self.status.clone()
     }
 
-    /// Waits until the pull ends by itself or by its token. May be dropped.
+    /// Waits until the pull ends by itself or by its token. May be dropped. The result is given once; a pull
+    /// that has ended is `Ok` after that.
     pub async fn ended(&mut self) -> Result<(), PullError> {
-        (&mut self.task).await.unwrap_or(Err(PullError::Store(StoreError::TaskLost("pulls"))))
+        let Some(task) = &mut self.task else { return Ok(()) };
+        let result = task.await;
+        self.task = None;
+        result.unwrap_or(Err(PullError::Store(StoreError::TaskLost("pulls"))))
     }
 
-    /// Ends the pull and waits for it.
+    /// Ends the pull and waits for it. While the disk refuses writes, what isn't durable yet can't be made
+    /// so: that error is returned, and the next pull begins before it.
     pub async fn stop(mut self) -> Result<(), PullError> {
         self.cancel.cancel();
         self.ended().await
@@ -182,6 +188,7 @@ async fn run(
         time_us: 0,
         records: 0,
         trimmed: None,
+        check_lag: true,
     };
     let writing = tokio::task::spawn_blocking(move || {
         let result = thread.run();
@@ -277,6 +284,8 @@ struct WriterThread {
     time_us: u64,
     records: u64,
     trimmed: Option<std::time::Instant>,
+    /// More has become durable since the consumers' lag was looked at.
+    check_lag: bool,
 }
 
 impl WriterThread {
@@ -295,7 +304,9 @@ impl WriterThread {
     }
 
     fn take(&mut self, record: &LogRecord) -> Result<(), StoreError> {
-        self.wait_for_consumers()?;
+        if std::mem::take(&mut self.check_lag) {
+            self.wait_for_consumers()?;
+        }
         self.keep_trying(|writer| writer.append(record).map(drop))?;
         self.records += 1;
         match record {
@@ -308,10 +319,9 @@ impl WriterThread {
 
     fn sync(&mut self) -> Result<(), StoreError> {
         self.keep_trying(StoreWriter::flush)?;
+        self.check_lag = true;
         self.status.send_modify(|status| {
-            if !self.writer.in_transaction() {
-                status.position.clone_from(self.writer.position());
-            }
+            status.position.clone_from(self.writer.position());
             status.time_us = self.time_us;
             status.next = self.writer.durable_sequence();
             status.records = self.records;
@@ -384,22 +394,21 @@ impl WriterThread {
         let Some(limit) = self.store.shared().options.lag_limit_bytes else { return Ok(()) };
         let since = SystemTime::now();
         let mut waiting = false;
-        while let Some((consumer, bytes)) = self.store.shared().lagging_consumer(limit)? {
+        let shared = self.store.shared().clone();
+        loop {
+            // Listening begins before the look, so that no move in between is missed.
+            let mut moved = std::pin::pin!(shared.consumers_moved.notified());
+            moved.as_mut().enable();
+            let Some((consumer, bytes)) = shared.lagging_consumer(limit)? else { break };
             if self.cancel.is_cancelled() {
                 break;
             }
-            if !waiting {
-                // The consumer may wait for just the records that aren't durable yet.
-                self.keep_trying(StoreWriter::flush)?;
-                waiting = true;
-            }
+            waiting = true;
             self.set_state(StoreState::WaitingForConsumer { since, consumer, bytes });
             self.trim();
-            let moved = self.store.shared().consumers_moved.notified();
-            let (cancel, runtime) = (self.cancel.clone(), self.runtime.clone());
-            runtime.block_on(async {
+            self.runtime.block_on(async {
                 tokio::select! {
-                    () = cancel.cancelled() => {}
+                    () = self.cancel.cancelled() => {}
                     () = moved => {}
                     () = tokio::time::sleep(LAST_RETRY) => {}
                 }

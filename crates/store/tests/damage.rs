@@ -239,7 +239,7 @@ fn records_that_a_consumer_acknowledged_are_never_numbered_again() {
     let file = segments(&fs).pop().unwrap();
     let content = fs.content(&file);
     fs.set_content(&file, &content[..content.len() - 40]);
-    let (store, recovery) = Store::open_on(Arc::new(fs.clone()), Path::new(DIR), options()).unwrap();
+    let (store, recovery) = Store::open_on(Arc::new(fs), Path::new(DIR), options()).unwrap();
     assert!(recovery.lost_acknowledged && recovery.cut.is_some());
     let mut writer = store.take_writer().unwrap();
     writer.abort_open_transaction().unwrap();

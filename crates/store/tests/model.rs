@@ -368,10 +368,10 @@ impl Model {
                 self.fs.set_faults(Faults { capacity: Some(self.fs.used() + spare), ..Faults::default() });
             }
             Action::FailSync { times } => {
-                self.fs.set_faults(Faults { fail_syncs: times, ..Faults::default() })
+                self.fs.set_faults(Faults { fail_syncs: times, ..Faults::default() });
             }
             Action::FailWrite { times } => {
-                self.fs.set_faults(Faults { fail_writes: times, ..Faults::default() })
+                self.fs.set_faults(Faults { fail_writes: times, ..Faults::default() });
             }
             Action::ShortWrites { bytes } => {
                 self.fs.set_faults(Faults { short_writes: Some(bytes), ..Faults::default() });

@@ -173,7 +173,10 @@ async fn a_pull_that_is_stopped_on_a_full_disk_ends_at_once_and_loses_nothing_du
 #[tokio::test]
 async fn a_pull_waits_for_a_consumer_that_is_too_far_behind() {
     let fs = FaultyFs::default();
-    let (store, mut maker) = create(&fs, StoreOptions { lag_limit_bytes: Some(60_000), ..options() });
+    let (store, mut maker) = create(
+        &fs,
+        StoreOptions { lag_limit_bytes: Some(60_000), sync_interval: Duration::ZERO, ..options() },
+    );
     store.register_consumer("incr", Sequence(1)).unwrap();
     let (script, reader) = scripted();
     let puller = Puller::start(&store, reader, &CancellationToken::new()).unwrap();

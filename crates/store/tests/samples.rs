@@ -141,7 +141,7 @@ fn write_the_sample_of_this_format() {
     assert!(!dir.exists(), "a sample is never written again");
     let mut maker = LogMaker::new(42);
     let options = StoreOptions { segment_bytes: 4_000, block_bytes: 900, ..StoreOptions::default() };
-    let store = Store::create(&dir, options.clone(), &start_position(), &maker.schemas()).unwrap();
+    let store = Store::create(&dir, options, &start_position(), &maker.schemas()).unwrap();
     let mut writer = store.take_writer().unwrap();
     let mut records = Vec::new();
     for _ in 0..4 {
