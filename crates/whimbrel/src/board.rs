@@ -105,16 +105,30 @@ pub struct VerificationStatus {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorStatus {
-    pub code: &'static str,
+    pub code: String,
     pub object: String,
     pub cause: String,
     pub hint: String,
 }
 
+impl ErrorStatus {
+    /// An error that was met and got over; `text` begins with its code.
+    pub fn passing(text: &str) -> Self {
+        let (code, rest) = text.split_once(' ').unwrap_or(("WB-9999", text));
+        let (object, cause) = rest.split_once(": ").unwrap_or(("", rest));
+        Self {
+            code: code.to_owned(),
+            object: object.to_owned(),
+            cause: cause.to_owned(),
+            hint: "the task goes on by itself".to_owned(),
+        }
+    }
+}
+
 impl From<&ConnectorError> for ErrorStatus {
     fn from(error: &ConnectorError) -> Self {
         Self {
-            code: error.code(),
+            code: error.code().to_owned(),
             object: error.object.clone(),
             cause: error.chain(),
             hint: error.hint().to_owned(),

@@ -67,7 +67,12 @@ fn line(status: &Status, rate: &mut Rate) -> String {
         Phase::FullImport => {
             let (rows, expected) = (sum(|t| t.rows), sum(|t| t.estimated_rows));
             let speed = rate.next(status, rows);
-            text += &format!(" {} of about {} rows, {} rows/s", count(rows), count(expected), count(speed as u64));
+            text += &format!(
+                " {} of about {} rows, {} rows/s",
+                count(rows),
+                count(expected),
+                count(speed as u64)
+            );
             if speed > 0.0 {
                 text += &format!(", {} left", duration(expected.saturating_sub(rows) as f64 / speed));
             }

@@ -112,7 +112,8 @@ impl TaskHome {
         };
         fs::create_dir_all(&dir).map_err(|e| storage(&dir, "the task's folder can't be created", e))?;
         let lock_path = dir.join("lock");
-        let lock = File::create(&lock_path).map_err(|e| storage(&lock_path, "the lock file can't be created", e))?;
+        let lock =
+            File::create(&lock_path).map_err(|e| storage(&lock_path, "the lock file can't be created", e))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
@@ -177,7 +178,9 @@ fn refuse_change(dir: &Path, old: &TaskDefinition, new: &TaskDefinition) -> Resu
     let changes: Vec<String> = old
         .iter()
         .filter(|(name, value)| new.get(*name) != Some(value))
-        .map(|(name, value)| format!("{name} was {value}, now {}", new.get(name).unwrap_or(&serde_json::Value::Null)))
+        .map(|(name, value)| {
+            format!("{name} was {value}, now {}", new.get(name).unwrap_or(&serde_json::Value::Null))
+        })
         .collect();
     if changes.is_empty() {
         return Ok(());

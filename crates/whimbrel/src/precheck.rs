@@ -18,11 +18,6 @@ pub struct Prechecked {
 }
 
 impl Prechecked {
-    /// True where the task can't work.
-    pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
-    }
-
     /// # Errors
     /// The task can't work, for the reasons that [`Prechecked::print`] showed.
     pub fn refuse_errors(&self) -> Result<(), Failure> {
@@ -30,7 +25,8 @@ impl Prechecked {
             return Ok(());
         };
         let kind = ErrorKind::from_code(&first.code).unwrap_or(ErrorKind::Other);
-        let error = ConnectorError::new(kind, first.object.clone(), first.cause.clone()).with_hint(first.hint.clone());
+        let error = ConnectorError::new(kind, first.object.clone(), first.cause.clone())
+            .with_hint(first.hint.clone());
         Err(Failure::precheck(error))
     }
 
@@ -63,8 +59,9 @@ pub async fn run(
     rules: &Rules,
     needs: Needs,
 ) -> Result<Prechecked, Failure> {
-    let (mut from, mut to) = tokio::try_join!(Source::catalog(source.as_ref()), Target::catalog(target.as_ref()))
-        .map_err(Failure::precheck)?;
+    let (mut from, mut to) =
+        tokio::try_join!(Source::catalog(source.as_ref()), Target::catalog(target.as_ref()))
+            .map_err(Failure::precheck)?;
     examine(from.as_mut(), to.as_mut(), source.as_ref(), target.as_ref(), rules, needs)
         .await
         .map_err(|failure| Failure { exit: Exit::Precheck, ..failure })
@@ -81,9 +78,7 @@ async fn examine(
     let (source_info, target_info) = tokio::try_join!(from.server(), to.server())?;
     let names = selected_tables(from, source, rules).await?;
     refuse_clashing_names(&names, rules)?;
-    if source_info.server == target_info.server
-        && names.iter().any(|name| rules.target_name(name) == *name)
-    {
+    if source_info.server == target_info.server && names.iter().any(|name| rules.target_name(name) == *name) {
         return Err(ConnectorError::new(
             ErrorKind::Configuration,
             target.name(),

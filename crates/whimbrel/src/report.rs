@@ -125,7 +125,10 @@ impl Report {
         notes("parked", &self.parked);
         notes("in conflict", &self.conflicts);
         if self.foreign_changes > 0 {
-            println!("  {} rows of the target had been changed by somebody else", count(self.foreign_changes));
+            println!(
+                "  {} rows of the target had been changed by somebody else",
+                count(self.foreign_changes)
+            );
         }
         println!("  {} after {}", self.result, duration(self.seconds));
     }

@@ -115,7 +115,9 @@ fn matches(tokens: &[Token], name: &[char], captures: &mut Vec<String>) -> bool 
     let fits = match token {
         Token::Literal(literal) => literal == c,
         Token::One | Token::Any => true,
-        Token::Class { negated, ranges } => ranges.iter().any(|(low, high)| low <= c && c <= high) != *negated,
+        Token::Class { negated, ranges } => {
+            ranges.iter().any(|(low, high)| low <= c && c <= high) != *negated
+        }
     };
     fits && matches(rest, tail, captures)
 }
@@ -188,7 +190,9 @@ pub struct Rules {
 
 impl Rules {
     pub fn parse(include: &[String], exclude: &[String], map: &[String]) -> Result<Self, RuleError> {
-        let patterns = |texts: &[String]| texts.iter().map(|text| TablePattern::parse(text)).collect();
+        let patterns = |texts: &[String]| {
+            texts.iter().map(|text| TablePattern::parse(text)).collect::<Result<Vec<_>, _>>()
+        };
         Ok(Self {
             include: patterns(include)?,
             exclude: patterns(exclude)?,

@@ -105,7 +105,9 @@ fn server_of(dir: &Path) -> Result<String, Failure> {
     let start = crate::home::read_start_tables(&tables)?;
     match start.map(|start| start.position) {
         Some(Position::Binlog(position)) => Ok(position.server),
-        None => Err(Failure::corrupt(tables.display().to_string(), "the file that names the server is missing")),
+        None => {
+            Err(Failure::corrupt(tables.display().to_string(), "the file that names the server is missing"))
+        }
     }
 }
 

@@ -30,11 +30,7 @@ pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     checked.print();
     checked.refuse_errors()?;
     let plans = current_plans(&source, &target, &rules).await?;
-    let board = Arc::new(Board::new(
-        "verify",
-        Source::name(source.as_ref()),
-        Target::name(target.as_ref()),
-    ));
+    let board = Arc::new(Board::new("verify", Source::name(source.as_ref()), Target::name(target.as_ref())));
     board.update(|status| {
         status.tables = plans
             .iter()

@@ -33,7 +33,8 @@ impl WebServer {
         let object = format!("--listen {listen}");
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             let mut failure = Failure::usage(object.clone(), "the address can't be listened on");
-            failure.error = failure.error.with_source(error).with_hint("choose another address or a free port");
+            failure.error =
+                failure.error.with_source(error).with_hint("choose another address or a free port");
             failure
         })?;
         let address = listener
@@ -73,16 +74,47 @@ async fn metrics(State(board): State<Arc<Board>>) -> impl IntoResponse {
 
 /// Metrics without labels: name, kind, help, value.
 fn totals(status: &Status) -> [(&'static str, &'static str, &'static str, f64); 11] {
-    let sum = |field: fn(&crate::board::TableStatus) -> u64| status.tables.iter().map(field).sum::<u64>() as f64;
+    let sum =
+        |field: fn(&crate::board::TableStatus) -> u64| status.tables.iter().map(field).sum::<u64>() as f64;
     [
         ("whimbrel_import_rows_total", "counter", "Rows committed by full import.", sum(|t| t.rows)),
-        ("whimbrel_import_bytes_total", "counter", "Bytes of rows committed by full import.", sum(|t| t.bytes)),
-        ("whimbrel_import_estimated_rows", "gauge", "Rows that full import expects.", sum(|t| t.estimated_rows)),
+        (
+            "whimbrel_import_bytes_total",
+            "counter",
+            "Bytes of rows committed by full import.",
+            sum(|t| t.bytes),
+        ),
+        (
+            "whimbrel_import_estimated_rows",
+            "gauge",
+            "Rows that full import expects.",
+            sum(|t| t.estimated_rows),
+        ),
         ("whimbrel_apply_changes_total", "counter", "Row changes applied.", status.applied_changes as f64),
-        ("whimbrel_apply_transactions_total", "counter", "Source transactions applied.", status.applied_transactions as f64),
-        ("whimbrel_apply_lag_seconds", "gauge", "Age of the last applied transaction when it was committed at the target.", status.lag_seconds.unwrap_or(0.0)),
-        ("whimbrel_apply_foreign_changes_total", "counter", "Rows of the target that somebody else had changed.", status.foreign_changes as f64),
-        ("whimbrel_parked_rows", "gauge", "Rows set aside because the target refuses them.", status.parked.len() as f64),
+        (
+            "whimbrel_apply_transactions_total",
+            "counter",
+            "Source transactions applied.",
+            status.applied_transactions as f64,
+        ),
+        (
+            "whimbrel_apply_lag_seconds",
+            "gauge",
+            "Age of the last applied transaction when it was committed at the target.",
+            status.lag_seconds.unwrap_or(0.0),
+        ),
+        (
+            "whimbrel_apply_foreign_changes_total",
+            "counter",
+            "Rows of the target that somebody else had changed.",
+            status.foreign_changes as f64,
+        ),
+        (
+            "whimbrel_parked_rows",
+            "gauge",
+            "Rows set aside because the target refuses them.",
+            status.parked.len() as f64,
+        ),
         ("whimbrel_store_bytes", "gauge", "Bytes of the Store on disk.", status.store_bytes as f64),
         ("whimbrel_verify_rows_total", "counter", "Rows compared.", sum(|t| t.verified_rows)),
         ("whimbrel_verify_differences", "gauge", "Rows that differ.", sum(|t| t.differences)),
@@ -94,9 +126,17 @@ fn render(status: &Status) -> String {
     for (name, kind, help, value) in totals(status) {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
     }
-    let _ = writeln!(text, "# HELP whimbrel_phase 1 for the phase that the task is in.\n# TYPE whimbrel_phase gauge");
+    let _ = writeln!(
+        text,
+        "# HELP whimbrel_phase 1 for the phase that the task is in.\n# TYPE whimbrel_phase gauge"
+    );
     for phase in Phase::ALL {
-        let _ = writeln!(text, "whimbrel_phase{{phase=\"{}\"}} {}", phase.name(), u8::from(phase == status.phase));
+        let _ = writeln!(
+            text,
+            "whimbrel_phase{{phase=\"{}\"}} {}",
+            phase.name(),
+            u8::from(phase == status.phase)
+        );
     }
     text
 }

@@ -96,7 +96,11 @@ fn state_text(state: &StoreState) -> String {
     match state {
         StoreState::Running => "running".to_owned(),
         StoreState::DiskFull { path, free, .. } => {
-            format!("disk full at {} ({} MB free); goes on when there is room", path.display(), free / 1_000_000)
+            format!(
+                "disk full at {} ({} MB free); goes on when there is room",
+                path.display(),
+                free / 1_000_000
+            )
         }
         StoreState::WriteFailed { error, .. } => format!("writing fails: {error}; tried again"),
         StoreState::WaitingForConsumer { consumer, bytes, .. } => {
@@ -132,7 +136,11 @@ pub struct Feed {
 impl ChangeSource for Feed {
     async fn next(&mut self) -> Result<(u64, LogRecord)> {
         let Some(reader) = self.reader.as_mut() else {
-            return Err(ConnectorError::new(ErrorKind::Other, "Store", "it was read before a place was chosen"));
+            return Err(ConnectorError::new(
+                ErrorKind::Other,
+                "Store",
+                "it was read before a place was chosen",
+            ));
         };
         loop {
             if let Some(item) = reader.try_next().await? {

@@ -7,6 +7,7 @@
 //! Every step can be repeated: what it did is recorded where it was done (state entries at the target, files of
 //! the task folder), so a run that was killed goes on where it stood.
 
+mod ddl;
 mod incremental;
 mod log;
 mod schema;
@@ -18,11 +19,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Source, TablePlan, Target};
-use whimbrel_full_import::{
-    Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage,
-};
+use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage};
 use whimbrel_full_verification::VerifyReport;
-use whimbrel_model::{Position, TableName, TableVersion};
+use whimbrel_model::{TableName, TableVersion};
 
 use self::incremental::Incremental;
 use self::log::Log;
@@ -133,7 +132,7 @@ pub async fn run(args: MigrateArgs) -> Result<Exit, Failure> {
 
 /// A running task.
 struct Run {
-    task: Task,
+    task: Arc<Task>,
     home: TaskHome,
     board: Arc<Board>,
     stop: CancellationToken,
@@ -146,7 +145,7 @@ struct Run {
 impl Run {
     fn new(task: Task, home: TaskHome, board: Arc<Board>, stop: CancellationToken) -> Self {
         Self {
-            task,
+            task: Arc::new(task),
             home,
             board,
             stop,
@@ -253,11 +252,16 @@ impl Run {
         };
         let overlap_until = schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await?;
         self.positions.import_end = Some(overlap_until.clone());
-        let incremental =
-            Incremental::new(&self.task, &self.home.id, epoch, tables, imported.as_ref(), overlap_until);
+        let start = self.positions.start.clone().unwrap_or_else(|| overlap_until.clone());
+        let bounds = (start, overlap_until);
+        let task = self.task.clone();
+        let id = self.home.id.clone();
+        let incremental = Incremental::new(&task, &id, epoch, checked, tables, imported.as_ref(), bounds);
         let began = Instant::now();
         self.board.set_phase(Phase::CatchUp);
-        incremental.catch_up(log, &self.board, &self.stop).await?;
+        let caught_up = incremental.catch_up(log, &self.board, &self.stop).await;
+        self.positions.applied = incremental.applied();
+        caught_up?;
         self.refuse_stop()?;
         schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
         self.time("incr", began);
@@ -276,7 +280,7 @@ impl Run {
             self.positions.applied = incremental.applied();
             return Ok(Exit::Done);
         }
-        let running = incremental.start(log)?;
+        let running = incremental.start(log);
         let mut exit = Exit::Done;
         let board = self.board.clone();
         let work = async {
@@ -523,12 +527,18 @@ pub async fn current_plans(
         .zip(existing)
         .map(|(schema, existing)| {
             let name = existing.name.to_string();
-            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(|error| {
-                ConnectorError::new(ErrorKind::SchemaMismatch, format!("table {name}"), "it can't hold the source's rows")
+            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(
+                |error| {
+                    ConnectorError::new(
+                        ErrorKind::SchemaMismatch,
+                        format!("table {name}"),
+                        "it can't hold the source's rows",
+                    )
                     .with_source(error)
                     .with_hint("give the target's table the columns and keys of the source's")
                     .into()
-            })
+                },
+            )
         })
         .collect()
 }
@@ -536,9 +546,4 @@ pub async fn current_plans(
 /// Where `whimbrel verify` writes by default.
 pub fn default_corrections() -> PathBuf {
     PathBuf::from("whimbrel-differences")
-}
-
-/// Used by the incremental step: has a position been passed?
-pub(crate) fn reached(applied: Option<&Position>, target: &Position) -> bool {
-    applied.is_some_and(|applied| applied.has_reached(target) == Some(true))
 }

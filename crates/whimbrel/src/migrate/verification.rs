@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, Result, Source, TablePlan, Target};
 use whimbrel_full_verification::{
-    AppliedPosition, FullVerification, TableVerification, VerifyOptions, VerifyProgress, VerifyReport, VerifyTable,
+    AppliedPosition, FullVerification, TableVerification, VerifyOptions, VerifyProgress, VerifyReport,
+    VerifyTable,
 };
 use whimbrel_incr_sync::ApplyStatus;
 use whimbrel_model::{Position, TableVersion};
@@ -49,7 +50,10 @@ impl AppliedPosition for Following {
             Err(_) => Err(ConnectorError::new(
                 ErrorKind::Timeout,
                 "verification",
-                format!("the changes up to {position} were not applied within {} s", APPLY_DEADLINE.as_secs()),
+                format!(
+                    "the changes up to {position} were not applied within {} s",
+                    APPLY_DEADLINE.as_secs()
+                ),
             )),
         }
     }
