@@ -65,10 +65,6 @@ pub(crate) enum CellReader {
         prefix: u8,
         width: u16,
     },
-    /// MariaDB's UUID, as `Padded` of 16 bytes, in the order in which it is stored.
-    Uuid {
-        prefix: u8,
-    },
     Json {
         prefix: u8,
     },
@@ -124,7 +120,6 @@ impl CellReader {
                 out.push_with(|value| unpack_column(packed, limits.unpacked, value))?;
             }
             Self::Padded { prefix, width } => push_padded(sized(input, prefix)?, usize::from(width), out)?,
-            Self::Uuid { prefix } => push_uuid(sized(input, prefix)?, out)?,
             temporal => temporal.read_temporal(input, out)?,
         }
         Ok(())
@@ -202,18 +197,4 @@ fn push_padded(bytes: &[u8], width: usize, out: &mut RowBatch) -> Result<(), Cel
         cell.resize(cell.len() + missing, 0);
         Ok(())
     })
-}
-
-/// Undoes the order in which MariaDB stores a UUID: its five groups back to front, so that values of version 1
-/// made on one node sort by time. Bytes 6 and 8 of what is stored decide (`sql_type_uuid.h`): values of versions
-/// 6 and up, which sort by themselves, are stored as they are.
-fn push_uuid(bytes: &[u8], out: &mut RowBatch) -> Result<(), CellError> {
-    let mut stored = [0u8; 16];
-    let place = stored.get_mut(..bytes.len()).ok_or(CellError::Invalid("value is longer than its column"))?;
-    place.copy_from_slice(bytes);
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = stored;
-    let as_is = g & 0x80 == 0 && g > 0x50 && i & 0x80 != 0;
-    let uuid = if as_is { stored } else { [m, n, o, p, k, l, i, j, g, h, a, b, c, d, e, f] };
-    out.push_bytes(&uuid);
-    Ok(())
 }

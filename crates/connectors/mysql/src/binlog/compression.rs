@@ -7,8 +7,8 @@
 //! The payload is a run of events without checksums, in one zstd frame or several.
 //!
 //! MariaDB's compressed events: `1 0x80 | algorithm (0) << 4 | n   n length when unpacked, big endian   zlib stream`.
-//! Compressed columns: nothing for an empty value, else `1 method << 4 | wrapped << 3 | n   n length, big endian
-//! zlib or deflate stream` with method 8, or method 0 and the value itself.
+//! Compressed columns: nothing for an empty value, else `1 method << 4 | raw << 3 | n   n length, big endian
+//! zlib stream, or where raw is set a deflate stream` with method 8, or method 0 and the value itself.
 
 use std::io::{self, Read};
 
@@ -210,7 +210,7 @@ pub(crate) fn unpack_column(packed: &[u8], limit: u64, out: &mut Vec<u8>) -> Res
             if len > limit {
                 return Err(CellError::TooLarge(limit));
             }
-            let value = inflate(bytes.rest(), len as usize, head & 8 != 0).map_err(CellError::Compressed)?;
+            let value = inflate(bytes.rest(), len as usize, head & 8 == 0).map_err(CellError::Compressed)?;
             out.extend_from_slice(&value);
         }
         _ => return Err(CellError::Invalid("compression method of a column is unknown")),
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(unpack_event(&[&[0x82][..], &length, &zlib].concat(), 1 << 20).unwrap(), text);
         assert!(unpack_event(&[&[0x82][..], &length, &zlib].concat(), 100).is_err());
         assert!(unpack_event(&[&[0x82][..], &[0x13, 0x87], &zlib].concat(), 1 << 20).is_err());
-        for packed in [[&[0x8a][..], &length, &zlib].concat(), [&[0x82][..], &length, &raw].concat()] {
+        for packed in [[&[0x82][..], &length, &zlib].concat(), [&[0x8a][..], &length, &raw].concat()] {
             let mut out = Vec::new();
             unpack_column(&packed, 1 << 20, &mut out).unwrap();
             assert_eq!(out, text);

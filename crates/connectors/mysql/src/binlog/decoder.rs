@@ -159,7 +159,11 @@ impl Decoder {
     /// Offset at which an event begins: by its own header where that fits, else where the last one ended.
     fn start_of(&self, bytes: &[u8]) -> u64 {
         match EventHeader::read(&mut Bytes::new(bytes)) {
-            Ok(header) if !header.is_artificial() && header.length as usize == bytes.len() => {
+            Ok(header)
+                if !header.is_artificial()
+                    && header.log_pos != 0
+                    && header.length as usize == bytes.len() =>
+            {
                 self.end_of(&header).saturating_sub(u64::from(header.length))
             }
             _ => self.offset,
@@ -180,6 +184,8 @@ impl Decoder {
             }
             EventData::Heartbeat { .. } => {}
             _ if event.header.is_artificial() => {}
+            // MariaDB from 11.7 leaves the offset out within a transaction (`binlog_legacy_event_pos`).
+            _ if event.header.log_pos == 0 => self.offset += u64::from(event.header.length),
             _ => self.offset = self.end_of(&event.header),
         }
     }

@@ -86,7 +86,8 @@ pub struct EventHeader {
     pub server_id: u32,
     /// Bytes of the event with header and checksum.
     pub length: u32,
-    /// Low 32 bits of the offset of the next event in the file; 0 where the event is in no file.
+    /// Low 32 bits of the offset of the next event in the file; 0 where the event is in no file, and within
+    /// transactions of MariaDB from 11.7 on.
     pub log_pos: u32,
     pub flags: u16,
 }
@@ -103,9 +104,14 @@ impl EventHeader {
         })
     }
 
-    /// True where the event is in no file: made by the server for this connection.
+    /// True where the event is in no file: made by the server for this connection. Descriptions of a file's
+    /// format that are sent again at the start of a dump have no flag but no offset either.
     pub fn is_artificial(&self) -> bool {
-        self.flags & FLAG_ARTIFICIAL != 0 || self.log_pos == 0
+        let describes = matches!(
+            self.event_type,
+            kind::FORMAT_DESCRIPTION | kind::ROTATE | kind::GTID_LIST | kind::START_ENCRYPTION
+        );
+        self.flags & FLAG_ARTIFICIAL != 0 || self.log_pos == 0 && describes
     }
 }
 

@@ -141,8 +141,8 @@ fn reader_for(log: &LogColumn, data_type: &DataType) -> Option<CellReader> {
         (LogType::VarChar { bytes, compressed: false }, DataType::Vector { dimensions }) => {
             (u32::from(bytes) == dimensions * 4).then_some(CellReader::Sized { prefix: prefix_of(bytes) })
         }
-        (LogType::Fixed { bytes: 16 }, DataType::Uuid) => Some(CellReader::Uuid { prefix: 1 }),
-        (LogType::Fixed { bytes: width @ 16 }, DataType::Inet6)
+        // A UUID is logged in the order of its text, not in the one in which InnoDB sorts it.
+        (LogType::Fixed { bytes: width @ 16 }, DataType::Uuid | DataType::Inet6)
         | (LogType::Fixed { bytes: width @ 4 }, DataType::Inet4) => {
             Some(CellReader::Padded { prefix: 1, width })
         }

@@ -110,8 +110,8 @@ impl fmt::Display for LogType {
 
 impl LogType {
     fn is_numeric(self) -> bool {
-        use LogType::{Decimal, Double, Float, Int24, Long, LongLong, Short, Tiny};
-        matches!(self, Tiny | Short | Int24 | Long | LongLong | Float | Double | Decimal { .. })
+        use LogType::{Decimal, Double, Float, Int24, Long, LongLong, Short, Tiny, Year};
+        matches!(self, Tiny | Short | Int24 | Long | LongLong | Float | Double | Decimal { .. } | Year)
     }
 
     fn is_text(self) -> bool {

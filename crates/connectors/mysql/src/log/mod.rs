@@ -37,15 +37,16 @@ use whimbrel_model::{BinlogPosition, LogRecord};
 use crate::binlog::{Checksum, Decoder, FileEvents, Limits};
 use schema_history::SchemaHistory;
 
-/// Reads a log file's content as the reader would read it from the server. For tests and tools.
+/// Reads a log file's content as the reader would read it from the server, and hands out its records. For tests
+/// and tools.
 ///
 /// # Errors
-/// As the reader's; records before the error are in `records`.
+/// As the reader's. Records of transactions before the error have been handed out.
 pub fn read_file(
     content: &[u8],
     name: &str,
     history: SchemaHistory,
-    records: &mut Vec<LogRecord>,
+    each: &mut dyn FnMut(LogRecord),
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut decoder = Decoder::new(Limits::default(), Checksum::None);
     decoder.set_position(name, 4);
@@ -58,8 +59,14 @@ pub fn read_file(
     let mut translator = translator::Translator::new(decoder, history, start, config::XA_BYTES);
     for event in FileEvents::new(content)? {
         translator.feed(event?)?;
-        while translator.feed_inner()? {}
-        records.extend(std::iter::from_fn(|| translator.take_record()));
+        loop {
+            while let Some(record) = translator.take_record() {
+                each(record);
+            }
+            if !translator.feed_inner()? {
+                break;
+            }
+        }
     }
     Ok(())
 }
