@@ -84,7 +84,9 @@ pub trait Writer: Send {
     async fn delete(&mut self, plan: &TablePlan, rows: &[RowRef<'_>]) -> Result<u64>;
 
     /// Updates the row that has `before`'s row key (for a keyless table: one row equal to `before`) to
-    /// `after`. Columns unknown in `after` stay. Returns 1 if the row was there, else 0.
+    /// `after`. Columns unknown in `after` stay; columns that are the same in both needn't be written, so who
+    /// doesn't know what the target holds gives a `before` of which only the key is known. Returns 1 if the row
+    /// was there, else 0.
     async fn update(&mut self, plan: &TablePlan, before: RowRef<'_>, after: RowRef<'_>) -> Result<u64>;
 
     /// The rows of the target that have the row keys of `rows`, in the source's column layout as far as

@@ -13,8 +13,8 @@
 //! statements.
 
 use whimbrel_connector::image::{row_item, row_key_bytes};
-use whimbrel_connector::{DeferredRow, InsertMode, ParkedRow, Policy, Result, StateKey, TablePlan};
-use whimbrel_model::{CellKind, Change, Position, RawCell, RowRef};
+use whimbrel_connector::{DeferredRow, InsertMode, ParkedRow, Policy, Result, StateKey, TablePlan, Writer};
+use whimbrel_model::{CellKind, Change, Position, RawCell, RowBatch, RowRef};
 
 use crate::aside::Aside;
 use crate::effects::Effects;
@@ -246,6 +246,22 @@ impl Applier<'_> {
 /// Refusals of a row, in a statement of many.
 fn park_is_mismatch(error: whimbrel_connector::ConnectorError) -> ApplyError {
     if error.policy() == Policy::Park { ApplyError::Mismatch } else { ApplyError::Failed(error) }
+}
+
+/// A row of which only the key is known.
+pub fn key_only(plan: &TablePlan, row: RowRef<'_>) -> RowBatch {
+    let mut batch = RowBatch::new(plan.source.kinds.clone());
+    for column in 0..row.len() {
+        if plan.key.contains(&column) { batch.push_raw(row.raw(column)) } else { batch.push_unknown() }
+    }
+    batch.end_row();
+    batch
+}
+
+/// Makes the row of the target that has this row's key equal to it, whatever it holds; 0 where there is none.
+pub async fn overwrite(writer: &mut dyn Writer, plan: &TablePlan, row: RowRef<'_>) -> Result<u64> {
+    let key = key_only(plan, row);
+    writer.update(plan, key.row(0), row).await
 }
 
 /// The state item of a row.

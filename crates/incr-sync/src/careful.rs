@@ -17,7 +17,7 @@ use whimbrel_connector::{
 use whimbrel_model::{Change, RowBatch, RowRef};
 
 use crate::ForeignPolicy;
-use crate::apply::{Applier, comparable_key, item_of};
+use crate::apply::{Applier, comparable_key, item_of, overwrite};
 use crate::aside::Aside;
 use crate::checkpoint::{ForeignAction, ForeignKind, ForeignRecord, encode};
 use crate::table::ApplyTable;
@@ -138,7 +138,7 @@ impl Applier<'_> {
             {
                 return Ok(());
             }
-            return match self.session.writer.update(plan, after, after).await {
+            return match overwrite(self.session.writer.as_mut(), plan, after).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let other = self.other_row(table, after, &error).await?;
@@ -161,7 +161,7 @@ impl Applier<'_> {
         if table.loose_key && self.other_under_key(table, after).await? {
             return self.defer(table, after, "the row key", false).await;
         }
-        let updated = self.session.writer.update(plan, after, after).await;
+        let updated = overwrite(self.session.writer.as_mut(), plan, after).await;
         let written = match updated {
             Ok(0) => self.session.writer.insert(plan, &[after], InsertMode::Plain).await,
             other => other,
@@ -248,8 +248,8 @@ impl Applier<'_> {
             Some(Aside::Deferred) => self.drop_deferred(item).await?,
             None => {}
         }
-        let writer = &mut self.session.writer;
-        let restored = match writer.update(&table.plan, before, before).await {
+        let writer = self.session.writer.as_mut();
+        let restored = match overwrite(writer, &table.plan, before).await {
             Ok(0) => writer.insert(&table.plan, &[before], InsertMode::Plain).await,
             other => other,
         };

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::apply::overwrite;
 use whimbrel_connector::image::ImageError;
 use whimbrel_connector::{
     Catalog, ConnectorError, ErrorKind, InsertMode, ParkedRow, Policy, Result, RowOwner, StateKey, TablePlan,
@@ -83,10 +84,10 @@ async fn write_current(writer: &mut dyn Writer, plan: &TablePlan, parked: &Parke
             }
         }
         Some(row) => {
-            let there = if plan.is_keyless() { before } else { Some(row) };
-            let updated = match there {
-                Some(there) => writer.update(plan, there, row).await?,
-                None => 0,
+            let updated = match before {
+                Some(before) if plan.is_keyless() => writer.update(plan, before, row).await?,
+                None if plan.is_keyless() => 0,
+                _ => overwrite(writer, plan, row).await?,
             };
             if updated == 0 {
                 writer.insert(plan, &[row], InsertMode::Plain).await?;

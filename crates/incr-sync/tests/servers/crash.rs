@@ -64,7 +64,7 @@ async fn convergent_mode_resumes_when_some_lanes_had_committed() {
         loop {
             let abort = CancellationToken::new();
             // From the first to beyond the last call of a window.
-            scene.faults.plan(vec![(8 + random.below(26), Fault::Crash)], &abort);
+            scene.faults.plan(vec![(8 + random.below(60), Fault::Crash)], &abort);
             match run.with_abort(&scene, &history.script, abort).await {
                 Ok(_) => break,
                 Err(error) => assert_eq!(error.kind, ErrorKind::Cancelled, "{error}: {}", error.chain()),
