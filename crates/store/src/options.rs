@@ -28,6 +28,8 @@ pub struct StoreOptions {
     /// A block is closed when its records reach this size, uncompressed.
     pub block_bytes: usize,
     pub compression: Compression,
+    /// In a segment file, as many bytes lie between two places where reading can begin.
+    pub anchor_bytes: u64,
     /// At the latest after as many bytes `fdatasync` is called. As many are kept in memory to be written
     /// again where it fails.
     pub sync_bytes: usize,
@@ -48,6 +50,7 @@ impl Default for StoreOptions {
             segment_bytes: 128 << 20,
             block_bytes: 256 << 10,
             compression: Compression::Zstd(1),
+            anchor_bytes: 1 << 20,
             sync_bytes: 8 << 20,
             sync_interval: Duration::from_millis(50),
             min_free_bytes: 256 << 20,

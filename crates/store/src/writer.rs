@@ -25,9 +25,6 @@ use crate::segment::{Segment, SparseIndex};
 use crate::sequence::Sequence;
 use crate::shared::{Shared, Tail, now_us};
 
-/// Bytes of a file between two anchors.
-const ANCHOR_EVERY: u64 = 1 << 20;
-
 /// Where and with what a reader of the source's log goes on.
 #[derive(Clone, Debug)]
 pub struct ResumePoint {
@@ -291,7 +288,7 @@ impl StoreWriter {
     fn start_block(&mut self) {
         self.block_first = self.state.next_sequence;
         let end = self.active.as_ref().map_or(0, ActiveFile::end);
-        if end.saturating_sub(self.last_anchor) >= ANCHOR_EVERY {
+        if end.saturating_sub(self.last_anchor) >= self.shared.options.anchor_bytes {
             self.block.anchor(false, &self.state.position, self.state.open.as_ref());
             self.block_anchor = Some((self.state.position.clone(), self.in_transaction()));
             self.last_anchor = end;

@@ -14,7 +14,13 @@ use whimbrel_store::{Compression, Sequence, StartAt, Store, StoreError, StoreOpt
 const DIR: &str = "/store";
 
 fn options() -> StoreOptions {
-    StoreOptions { segment_bytes: 6_000, block_bytes: 500, min_free_bytes: 0, ..StoreOptions::default() }
+    StoreOptions {
+        segment_bytes: 6_000,
+        block_bytes: 500,
+        anchor_bytes: 2_000,
+        min_free_bytes: 0,
+        ..StoreOptions::default()
+    }
 }
 
 fn create(fs: &FaultyFs, options: StoreOptions) -> (Store, LogMaker) {

@@ -116,6 +116,7 @@ impl Model {
             segment_bytes: 2_000 + random.below(8_000) as u64,
             block_bytes: 200 + random.below(2_000),
             compression: if random.below(2) == 0 { Compression::None } else { Compression::Zstd(1) },
+            anchor_bytes: 300 + random.below(3_000) as u64,
             sync_bytes: 1_000 + random.below(6_000),
             min_free_bytes: random.below(2) as u64 * 500,
             retention: Retention { max_age: None, max_bytes: Some(15_000) },

@@ -47,7 +47,13 @@ fn scripted() -> (Script, Box<dyn LogReader>) {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { segment_bytes: 20_000, block_bytes: 2_000, min_free_bytes: 0, ..StoreOptions::default() }
+    StoreOptions {
+        segment_bytes: 20_000,
+        block_bytes: 2_000,
+        anchor_bytes: 2_000,
+        min_free_bytes: 0,
+        ..StoreOptions::default()
+    }
 }
 
 fn create(fs: &FaultyFs, options: StoreOptions) -> (Store, LogMaker) {
