@@ -321,6 +321,30 @@ impl Model {
         assert_eq!(items, self.expect_from(index));
     }
 
+    fn acknowledge(&mut self, place: u64) {
+        let durable = self.durable();
+        if durable == 0 {
+            return;
+        }
+        let done = self.records[place as usize % durable].sequence;
+        match self.store().acknowledge("model", Sequence(done)) {
+            Ok(()) => self.consumer = self.consumer.max(done + 1),
+            Err(StoreError::Io { .. }) => {}
+            Err(error) => panic!("acknowledge {done}: {error}"),
+        }
+    }
+
+    fn faults(&self, action: &Action) -> Faults {
+        let none = Faults::default();
+        match *action {
+            Action::DiskFull { spare } => Faults { capacity: Some(self.fs.used() + spare), ..none },
+            Action::FailSync { times } => Faults { fail_syncs: times, ..none },
+            Action::FailWrite { times } => Faults { fail_writes: times, ..none },
+            Action::ShortWrites { bytes } => Faults { short_writes: Some(bytes), ..none },
+            _ => none,
+        }
+    }
+
     fn run(&mut self, action: &Action) {
         match *action {
             Action::Append { count } => {
@@ -365,33 +389,15 @@ impl Model {
                 self.store = None;
                 self.reopen(false, durable);
             }
-            Action::DiskFull { spare } => {
-                self.fs.set_faults(Faults { capacity: Some(self.fs.used() + spare), ..Faults::default() });
-            }
-            Action::FailSync { times } => {
-                self.fs.set_faults(Faults { fail_syncs: times, ..Faults::default() });
-            }
-            Action::FailWrite { times } => {
-                self.fs.set_faults(Faults { fail_writes: times, ..Faults::default() });
-            }
-            Action::ShortWrites { bytes } => {
-                self.fs.set_faults(Faults { short_writes: Some(bytes), ..Faults::default() });
-            }
-            Action::Room => self.fs.set_faults(Faults::default()),
+            Action::DiskFull { .. }
+            | Action::FailSync { .. }
+            | Action::FailWrite { .. }
+            | Action::ShortWrites { .. }
+            | Action::Room => self.fs.set_faults(self.faults(action)),
             Action::Read { place } => self.check_read(place),
             Action::ReadPosition { place } => self.check_read_position(place),
             Action::ReadTime { place } => self.check_read_time(place),
-            Action::Acknowledge { place } => {
-                let durable = self.durable();
-                if durable > 0 {
-                    let done = self.records[place as usize % durable].sequence;
-                    match self.store().acknowledge("model", Sequence(done)) {
-                        Ok(()) => self.consumer = self.consumer.max(done + 1),
-                        Err(StoreError::Io { .. }) => {}
-                        Err(error) => panic!("acknowledge {done}: {error}"),
-                    }
-                }
-            }
+            Action::Acknowledge { place } => self.acknowledge(place),
             Action::Trim => {
                 self.store().trim().unwrap();
                 assert!(self.oldest() <= self.consumer || self.consumer == 1);
