@@ -103,6 +103,7 @@ pub struct Backoff {
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(20);
     const LONGEST: Duration = Duration::from_secs(5);
+    const LONGEST_CONFLICT: Duration = Duration::from_millis(200);
 
     pub fn new(give_up_after: Duration) -> Self {
         Self { started: None, delay: Self::FIRST, give_up_after }
@@ -124,7 +125,8 @@ impl Backoff {
             }
             () = tokio::time::sleep(self.delay) => {}
         }
-        self.delay = (self.delay * 2).min(Self::LONGEST);
+        let longest = if may_stop { Self::LONGEST } else { Self::LONGEST_CONFLICT };
+        self.delay = (self.delay * 2).min(longest);
         Ok(())
     }
 }

@@ -139,6 +139,8 @@ async fn rows_that_a_coarser_collation_calls_equal_are_a_conflict_with_both_rows
         script.transaction(&[(&words, Edit::Delete(row!["C", 5]))]);
         let mut run = Run::new(ApplyMode::Transaction);
         run.overlap_until = Some(overlap);
+        run.options.limits.window_changes = 1;
+        run.options.limits.linger = std::time::Duration::ZERO;
         let status = run.to_end(&scene, &script).await.unwrap();
         assert_eq!(scene.rows("SELECT * FROM words").await, ["a|10", "b|1", "c|4"], "{server}");
         assert_eq!((status.parked, status.deferred, status.foreign_changes), (3, 0, 0));
