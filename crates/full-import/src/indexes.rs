@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, Writer};
 use whimbrel_model::TableName;
@@ -21,20 +22,25 @@ pub(crate) struct Loaded {
     pub result: TableResult,
 }
 
+/// Tables whose indexes are built at the same time: a build takes a good part of the target by itself.
+pub(crate) const BUILDERS: usize = 2;
+
 /// Takes loaded tables until planner and workers are gone.
-pub(crate) async fn run(shared: Arc<Shared>, mut loaded: UnboundedReceiver<Loaded>) -> Result<()> {
+pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<Mutex<UnboundedReceiver<Loaded>>>) -> Result<()> {
     let mut connections = None;
     loop {
         let next = tokio::select! {
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
-            next = loaded.recv() => next,
+            next = async { loaded.lock().await.recv().await } => next,
         };
         let Some(table) = next else { return Ok(()) };
-        shared.progress.tables[table.index].set_stage(TableStage::Indexing);
-        let mut retry = Retry::new(&shared);
-        while let Err(error) = finish(&shared, &mut connections, &table).await {
-            connections = None;
-            retry.wait(error).await?;
+        if !shared.tables[table.index].indexes.is_empty() {
+            shared.progress.tables[table.index].set_stage(TableStage::Indexing);
+            let mut retry = Retry::new(&shared);
+            while let Err(error) = finish(&shared, &mut connections, &table).await {
+                connections = None;
+                retry.wait(error).await?;
+            }
         }
         shared.progress.tables[table.index].set_stage(TableStage::Done);
         shared.state.finish(table.index, table.result);
@@ -50,17 +56,22 @@ async fn finish(shared: &Shared, connections: &mut Option<Connections>, table: &
     }
     let Some((catalog, writer)) = connections else { unreachable!("it was set above") };
     let task = &shared.tables[table.index];
-    if !task.indexes.is_empty() {
-        let target = &task.plan.target.name;
-        let existing = index_names(catalog.as_mut(), target).await?;
-        let missing = task.indexes.iter().filter(|index| !existing.contains(&index.name.to_lowercase()));
-        for index in missing {
-            shared.check_cancelled()?;
-            build(writer.as_mut(), target, index).await?;
+    let target = &task.plan.target.name;
+    let existing = index_names(catalog.as_mut(), target).await?;
+    let missing = task.indexes.iter().filter(|index| !existing.contains(&index.name.to_lowercase()));
+    for index in missing {
+        shared.check_cancelled()?;
+        if let Err(error) = build(writer.as_mut(), target, index).await {
+            // The statement of an earlier attempt may have come to its end at the server meanwhile.
+            let found = index_names(catalog.as_mut(), target).await?;
+            if !found.contains(&index.name.to_lowercase()) {
+                return Err(error);
+            }
         }
     }
-    let entry = TableEntry::new(EntryStage::Done, &table.result);
-    Record::table(&task.plan.source.schema.name, &entry).put(writer.as_mut()).await
+    let name = &task.plan.source.schema.name;
+    let entry = TableEntry::new(name, EntryStage::Done, &table.result);
+    Record::table(name, &entry).put(writer.as_mut()).await
 }
 
 async fn build(writer: &mut dyn Writer, target: &TableName, index: &IndexDdl) -> Result<()> {

@@ -6,42 +6,56 @@
 
 use whimbrel_connector::Result;
 
-use crate::indexes;
+use crate::mover::{Mover, Saves};
 use crate::planner::Work;
 use crate::progress::TableStage;
-use crate::state::{EntryStage, Record, TableEntry};
-use crate::worker::{Mover, Worker};
-
-/// What a transaction of such a load holds: the target shouldn't have to hold the whole table's undo.
-const COMMIT_BYTES: u64 = 32 << 20;
+use crate::state::{ChunkDone, Record, TableEntry};
+use crate::worker::{Counted, Worker, loaded_record};
+use crate::{indexes, setaside};
 
 /// Loads one keyless table from begin to end.
-pub(crate) async fn load(worker: &mut Worker<'_>, work: &Work) -> Result<indexes::Loaded> {
+pub(crate) async fn load(
+    worker: &mut Worker<'_>,
+    work: &Work,
+    counted: &mut Counted<'_>,
+) -> Result<indexes::Loaded> {
     let shared = worker.shared;
     let index = work.table.index;
     let plan = shared.tables[index].plan.clone();
     let name = &plan.source.schema.name;
-    let progress = &shared.progress.tables[index];
-    progress.set_stage(TableStage::Loading);
-    progress.reset();
+    shared.progress.tables[index].set_stage(TableStage::Loading);
+    counted.begin_again();
+    let lock = Record::worker(worker.number);
     let (reader, writer) = worker.connections().await?;
-    Record::table(name, &TableEntry::loading()).put(writer).await?;
+    // Waits for a transaction of an earlier attempt that may still be under way.
+    writer.begin().await?;
+    lock.put(writer).await?;
+    Record::table(name, &TableEntry::loading(name)).put(writer).await?;
+    writer.commit().await?;
+    setaside::forget(writer, &plan).await?;
     writer.truncate(&plan).await?;
+
     let position = reader.hold_table(&plan.source.schema).await?;
     reader.open_range(&plan.source, &Default::default()).await?;
     writer.begin().await?;
-    let mut mover = Mover::new(shared, &plan).commit_every(COMMIT_BYTES);
+    lock.put(writer).await?;
+    let mut mover = Mover::new(shared, &plan, lock, Saves::Nothing, counted, ChunkDone::default());
     mover.move_rows(reader, writer).await?;
+    let done = mover.done;
     let mut result = work.table.result();
-    result.rows = mover.done.rows;
-    result.bytes = mover.done.bytes;
-    result.deferred = mover.done.deferred;
-    result.parked = mover.done.parked;
+    result.rows = done.rows;
+    result.bytes = done.bytes;
+    result.deferred = done.deferred;
+    result.parked = done.parked;
     result.exact_position = Some(position);
-    Record::table(name, &TableEntry::new(EntryStage::Loaded, &result)).put(writer).await?;
+    loaded_record(shared, index, &result).put(writer).await?;
     shared.check_cancelled()?;
     writer.commit().await?;
-    reader.release_table().await?;
-    progress.add(result.rows, result.bytes);
+    counted.committed(&done);
+    if let Err(error) = reader.release_table().await {
+        // The view ends with its session at the latest; the rows are all there.
+        tracing::debug!(error = %error.chain(), "ending the view of a table");
+        worker.drop_connections();
+    }
     Ok(indexes::Loaded { index, result })
 }

@@ -8,24 +8,29 @@
 //! - A chunk's rows and the record that they are there are one target transaction, so a killed import resumes
 //!   where it stood and writes nothing twice.
 //! - No row of the target is ever deleted or replaced to make room for another row.
-//! - Memory: at most `workers * 3` batches of `batch_bytes`, plus one row each where a row is larger.
+//! - Memory: at most `workers * 3` batches of `batch_bytes` (two of rows, one of statements), plus one row each
+//!   where a row is larger.
 //!
 //! What it doesn't do: apply changes, or compare. Chunks are read at different moments without locks; a
 //! keyless table is read in one consistent view whose position is exact ([`TableResult::exact_position`]).
 //!
-//! The life of a chunk: `planner` walks the key and records the chunk's range, a `worker` reads it and writes
-//! it in one transaction with its `state` entry; rows that the target doesn't take go through `setaside`.
-//! When the last chunk of a table is done, `indexes` builds its secondary indexes.
+//! The life of a chunk: `planner` walks the key and records the chunk's range, a `worker` takes it, a `mover` reads
+//! it and writes it together with its `state` entry, in statements whose size `sizing` finds out and at the `pace`
+//! that the user and the target allow; rows that the target doesn't take go through `setaside`. When the last chunk
+//! of a table is done, `indexes` builds its secondary indexes.
 
 mod indexes;
 mod keyless;
+mod mover;
 mod pace;
 mod planner;
 mod progress;
 mod setaside;
+mod sizing;
 mod state;
 mod worker;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +44,9 @@ pub use progress::{ImportProgress, TableProgress, TableStage};
 pub use state::TableResult;
 
 use crate::pace::Pace;
+use crate::sizing::StatementSize;
 use crate::state::ImportState;
+use crate::worker::Retry;
 
 /// What to do about rows that are in the target before the import begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +79,8 @@ pub struct IndexDdl {
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
     pub existing: Existing,
-    /// Chunks in flight; each has one source and one target connection.
+    /// Chunks in flight; each has one source and one target connection. Planning takes up to four more of each,
+    /// building indexes two of the target.
     pub workers: usize,
     /// Bytes of rows in one chunk, from which its number of rows is estimated.
     pub chunk_bytes: u64,
@@ -133,6 +141,7 @@ pub(crate) struct Shared {
     pub options: ImportOptions,
     pub progress: Arc<ImportProgress>,
     pub pace: Pace,
+    pub statement_size: StatementSize,
     pub state: ImportState,
     pub parked: setaside::ParkedLimit,
     /// For the rare questions about positions.
@@ -190,6 +199,7 @@ impl FullImport {
         let shared = Arc::new(Shared {
             catalog: Mutex::new(self.source.catalog().await?),
             pace: Pace::new(self.options.rows_per_second, self.options.bytes_per_second),
+            statement_size: StatementSize::new(),
             source: self.source,
             target: self.target,
             task: self.task,
@@ -201,9 +211,16 @@ impl FullImport {
             parked: setaside::ParkedLimit::default(),
             cancel: cancel.child_token(),
         });
+        refuse_shared_targets(&shared)?;
         refuse_filled_targets(&shared).await?;
         run_parts(&shared).await?;
-        let overlap_until = shared.read_position().await?;
+        let mut retry = Retry::new(&shared);
+        let overlap_until = loop {
+            match shared.read_position().await {
+                Ok(position) => break position,
+                Err(error) => retry.wait(error).await?,
+            }
+        };
         Ok(ImportReport { tables: shared.state.results()?, overlap_until })
     }
 }
@@ -212,30 +229,79 @@ fn table_names(plan: &TablePlan) -> (String, String) {
     (plan.source.schema.name.to_string(), plan.target.name.to_string())
 }
 
-/// `--existing stop`: a table that this task hasn't begun to load must be empty.
-async fn refuse_filled_targets(shared: &Shared) -> Result<()> {
-    let mut catalog = shared.target.catalog().await?;
-    for (index, table) in shared.tables.iter().enumerate() {
-        let keyless = table.plan.is_keyless();
-        if shared.state.has_begun(index) || (shared.options.existing != Existing::Stop && !keyless) {
-            continue;
-        }
-        let name = &table.plan.target.name;
-        if catalog.has_rows(name).await? {
-            let hint = if keyless {
-                "empty the table: rows of a table without a key can't be told apart"
-            } else {
-                "empty the table, or choose --existing ignore or --existing overwrite"
-            };
+/// True for a table that is loaded in one piece: rows can't be told apart at the source, so chunks can't be cut, or
+/// at the target, so nothing may be written twice.
+pub(crate) fn loads_whole(plan: &TablePlan) -> bool {
+    plan.is_keyless() || plan.source.schema.row_key().is_none()
+}
+
+/// A load that has to begin again empties its table, which must be nobody else's.
+fn refuse_shared_targets(shared: &Shared) -> Result<()> {
+    let mut seen = HashMap::new();
+    for table in &shared.tables {
+        let whole = loads_whole(&table.plan);
+        let other = seen.insert(&table.plan.target.name, whole);
+        if other.is_some_and(|other| whole || other) {
             return Err(ConnectorError::new(
                 ErrorKind::Configuration,
-                format!("table {name} at {}", shared.target.name()),
-                "the target table holds rows already",
+                format!("table {}", table.plan.target.name),
+                "a table without a key can't be merged with another one in the same target table",
             )
-            .with_hint(hint));
+            .with_hint("map each table without a key to a target table of its own"));
         }
     }
     Ok(())
+}
+
+/// `--existing stop`: a table that this task hasn't begun to load must be empty.
+async fn refuse_filled_targets(shared: &Arc<Shared>) -> Result<()> {
+    let to_ask: Vec<usize> = (0..shared.tables.len())
+        .filter(|index| {
+            let whole = loads_whole(&shared.tables[*index].plan);
+            !shared.state.has_begun(*index) && (whole || shared.options.existing == Existing::Stop)
+        })
+        .collect();
+    if to_ask.is_empty() {
+        return Ok(());
+    }
+    // One question for each table: several connections ask, and the first table in order is named.
+    let share = to_ask.len().div_ceil(shared.options.workers.max(1));
+    let mut askers = JoinSet::new();
+    for part in to_ask.chunks(share) {
+        askers.spawn(first_filled(shared.clone(), part.to_vec()));
+    }
+    let mut filled = None;
+    while let Some(ended) = askers.join_next().await {
+        let found = ended.map_err(|panic| {
+            ConnectorError::new(ErrorKind::Other, &shared.task, "asking for rows broke").with_source(panic)
+        })??;
+        filled = match (filled, found) {
+            (Some(one), Some(other)) => Some(std::cmp::min(one, other)),
+            (one, other) => one.or(other),
+        };
+    }
+    let Some(index) = filled else { return Ok(()) };
+    let hint = if loads_whole(&shared.tables[index].plan) {
+        "empty the table: rows of a table without a key can't be told apart"
+    } else {
+        "empty the table, or choose --existing ignore or --existing overwrite"
+    };
+    Err(ConnectorError::new(
+        ErrorKind::Configuration,
+        format!("table {} at {}", shared.tables[index].plan.target.name, shared.target.name()),
+        "the target table holds rows already",
+    )
+    .with_hint(hint))
+}
+
+async fn first_filled(shared: Arc<Shared>, tables: Vec<usize>) -> Result<Option<usize>> {
+    let mut catalog = shared.target.catalog().await?;
+    for index in tables {
+        if catalog.has_rows(&shared.tables[index].plan.target.name).await? {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
 }
 
 /// Planner, workers, index builder and the pressure watch, until all is done or one fails.
@@ -244,15 +310,19 @@ async fn run_parts(shared: &Arc<Shared>) -> Result<()> {
     let (chunks, chunk_queue) = mpsc::channel(workers);
     let chunk_queue = Arc::new(Mutex::new(chunk_queue));
     let (finished, finished_tables) = mpsc::unbounded_channel();
-    let watch = CancellationToken::new();
     let mut parts = JoinSet::new();
     parts.spawn(planner::run(shared.clone(), chunks, finished.clone()));
-    for _ in 0..workers {
-        parts.spawn(worker::run(shared.clone(), chunk_queue.clone(), finished.clone()));
+    for number in 0..workers as u32 {
+        parts.spawn(worker::run(shared.clone(), number, chunk_queue.clone(), finished.clone()));
     }
     drop(finished);
-    parts.spawn(indexes::run(shared.clone(), finished_tables));
-    let pressure = tokio::spawn(pace::watch_pressure(shared.clone(), watch.clone()));
+    let finished_tables = Arc::new(Mutex::new(finished_tables));
+    for _ in 0..indexes::BUILDERS {
+        parts.spawn(indexes::run(shared.clone(), finished_tables.clone()));
+    }
+    // Ends with this function, also where its future is dropped.
+    let mut watch = JoinSet::new();
+    watch.spawn(pace::watch_pressure(shared.clone()));
     let mut first_error = None;
     while let Some(ended) = parts.join_next().await {
         let result = ended.unwrap_or_else(|panic| {
@@ -266,10 +336,6 @@ async fn run_parts(shared: &Arc<Shared>) -> Result<()> {
             shared.cancel.cancel();
             first_error = Some(error);
         }
-    }
-    watch.cancel();
-    if pressure.await.is_err() {
-        tracing::warn!("the watch over the target's load ended early");
     }
     first_error.map_or(Ok(()), Err)
 }

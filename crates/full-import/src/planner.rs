@@ -1,25 +1,33 @@
 //! Cuts tables into chunks and hands them to the workers.
 //!
 //! Bounds are found by walking the row key on the source, so chunks hold the planned number of rows whatever
-//! the key's type, collation, gaps and skew. A chunk's range is recorded at the target before the chunk is
-//! handed out: after a crash exactly the open ranges are read again, and planning goes on behind the last one.
-//! Several tables are planned at a time, the largest first, so that no large table is left for the end.
+//! the key's type, collation, gaps and skew. That number comes from the server's estimate at first, and from what
+//! the table's chunks really held as soon as some are done. A chunk's range is recorded at the target before the
+//! chunk is handed out: after a crash exactly the open ranges are read again, and planning goes on behind the last
+//! one. Several tables are planned at a time, the largest first, so that no large table is left for the end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::task::JoinSet;
-use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader, Writer};
+use whimbrel_connector::{
+    ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader, TableEstimate, Writer,
+};
 
 use crate::progress::TableStage;
 use crate::state::{ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult};
-use crate::worker::Retry;
-use crate::{Shared, indexes};
+use crate::worker::{Retry, loaded_record};
+use crate::{Shared, indexes, loads_whole};
 
 /// Tables planned at the same time.
 const PLANNERS: usize = 4;
+/// Rows that must have been read before their size is believed more than the server's estimate.
+const TELLING_ROWS: u64 = 1000;
+/// Assumed where nothing is known about a table.
+const ROW_BYTES: u64 = 200;
 
 /// One piece of work.
 pub(crate) struct Work {
@@ -30,7 +38,7 @@ pub(crate) struct Work {
 pub(crate) enum Piece {
     Chunk {
         number: u32,
-        range: KeyRange,
+        entry: ChunkEntry,
     },
     /// A keyless table, all of it.
     Whole,
@@ -68,6 +76,12 @@ impl TableTracker {
         self.deferred.fetch_add(done.deferred, Ordering::Relaxed);
         self.parked.fetch_add(done.parked, Ordering::Relaxed);
         self.pending.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Bytes of a row, as far as the chunks done until now can tell.
+    fn row_bytes(&self) -> Option<u64> {
+        let rows = self.rows.load(Ordering::Relaxed);
+        (rows >= TELLING_ROWS).then(|| self.bytes.load(Ordering::Relaxed) / rows)
     }
 
     pub fn result(&self) -> TableResult {
@@ -109,20 +123,46 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Table numbers with the largest first, and the estimates shown.
+/// Table numbers with the largest first, and the bytes of a row as the server believes them to be. Shows the
+/// estimates.
 async fn by_size(shared: &Shared) -> Result<Vec<(usize, u64)>> {
-    let mut reader = shared.source.snapshot_reader().await?;
+    let mut retry = Retry::new(shared);
+    let estimates = loop {
+        match estimates(shared).await {
+            Ok(estimates) => break estimates,
+            Err(error) => retry.wait(error).await?,
+        }
+    };
     let mut sized = Vec::with_capacity(shared.tables.len());
     for (index, table) in shared.tables.iter().enumerate() {
-        let estimate = reader.estimate(&table.plan.source.schema).await?;
+        let name = &table.plan.source.schema.name;
+        let estimate = estimates.get(&(name.schema.as_str(), name.table.to_lowercase()));
+        let estimate = estimate.copied().unwrap_or_default();
         shared.progress.tables[index].set_estimate(estimate.rows);
-        let row_bytes = estimate.bytes / estimate.rows.max(1);
-        let chunk_rows =
-            (shared.options.chunk_bytes / row_bytes.max(1)).clamp(1, shared.options.chunk_rows.max(1));
-        sized.push((index, estimate.bytes, chunk_rows));
+        let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES);
+        sized.push((index, estimate.bytes, row_bytes));
     }
     sized.sort_by_key(|(_, bytes, _)| std::cmp::Reverse(*bytes));
-    Ok(sized.into_iter().map(|(index, _, chunk_rows)| (index, chunk_rows)).collect())
+    Ok(sized.into_iter().map(|(index, _, row_bytes)| (index, row_bytes)).collect())
+}
+
+/// One question for each schema, however many tables it has. Tables by schema as given and name in lower case.
+async fn estimates(shared: &Shared) -> Result<BTreeMap<(&str, String), TableEstimate>> {
+    let schemas: BTreeSet<&str> =
+        shared.tables.iter().map(|table| table.plan.source.schema.name.schema.as_str()).collect();
+    let mut catalog = shared.catalog.lock().await;
+    let mut estimates = BTreeMap::new();
+    for schema in schemas {
+        for summary in catalog.tables(schema).await? {
+            estimates.insert((schema, summary.name.table.to_lowercase()), summary.estimate);
+        }
+    }
+    Ok(estimates)
+}
+
+/// How many rows of this size make a chunk.
+fn chunk_rows(shared: &Shared, row_bytes: u64) -> u64 {
+    (shared.options.chunk_bytes / row_bytes.max(1)).clamp(1, shared.options.chunk_rows.max(1))
 }
 
 struct Planner {
@@ -135,14 +175,14 @@ struct Planner {
 
 impl Planner {
     async fn run(mut self, order: Arc<Vec<(usize, u64)>>, next: Arc<AtomicUsize>) -> Result<()> {
-        while let Some(&(index, chunk_rows)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(&(index, row_bytes)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             self.shared.check_cancelled()?;
-            self.table(index, chunk_rows).await?;
+            self.table(index, row_bytes).await?;
         }
         Ok(())
     }
 
-    async fn table(&mut self, index: usize, chunk_rows: u64) -> Result<()> {
+    async fn table(&mut self, index: usize, row_bytes: u64) -> Result<()> {
         let shared = self.shared.clone();
         let known = shared.state.table(index);
         if let Some(entry) = known.entry.as_ref().filter(|entry| entry.stage != EntryStage::Loading) {
@@ -150,26 +190,20 @@ impl Planner {
         }
         shared.progress.tables[index].set_stage(TableStage::Loading);
         let plan = &shared.tables[index].plan;
-        let name = &plan.source.schema.name;
         let tracker = Arc::new(TableTracker::new(index, &known.done));
-        if plan.source.schema.row_key().is_none() || plan.is_keyless() {
+        if loads_whole(plan) {
             return self.hand_out(&tracker, Piece::Whole).await;
         }
-        if known.entry.is_none() {
-            let entry = TableEntry::loading();
-            self.record(&Record::table(name, &entry)).await?;
-        }
-        for (number, range) in &known.open {
-            self.hand_out(&tracker, Piece::Chunk { number: *number, range: range.clone() }).await?;
+        for (number, entry) in &known.open {
+            self.hand_out(&tracker, Piece::Chunk { number: *number, entry: entry.clone() }).await?;
         }
         if !known.fully_planned() {
-            self.walk(&tracker, known.next_chunk, known.planned_until.clone(), chunk_rows).await?;
+            self.walk(&tracker, known.next_chunk, known.planned_until.clone(), row_bytes).await?;
         }
         // The planner's own count: a table whose pieces were all done before is finished here.
         if tracker.complete(&ChunkDone::default()) {
             let loaded = indexes::Loaded { index, result: tracker.result() };
-            let entry = TableEntry::new(EntryStage::Loaded, &loaded.result);
-            self.record(&Record::table(name, &entry)).await?;
+            self.record(&[loaded_record(&shared, index, &loaded.result)]).await?;
             self.report(loaded);
         }
         Ok(())
@@ -188,17 +222,24 @@ impl Planner {
         tracker: &Arc<TableTracker>,
         first: u32,
         mut after: Option<KeyBound>,
-        chunk_rows: u64,
+        row_bytes: u64,
     ) -> Result<()> {
         let shared = self.shared.clone();
         let schema = &shared.tables[tracker.index].plan.source.schema;
         for number in first.. {
             shared.check_cancelled()?;
-            let until = self.next_bound(schema, after.as_ref(), chunk_rows).await?;
+            let rows = chunk_rows(&shared, tracker.row_bytes().unwrap_or(row_bytes));
+            let until = self.next_bound(schema, after.as_ref(), rows).await?;
             let range = KeyRange { after: after.take(), until: until.clone() };
-            let entry = ChunkEntry::new(range.clone(), None);
-            self.record(&Record::chunk(&schema.name, number, &entry)).await?;
-            self.hand_out(tracker, Piece::Chunk { number, range }).await?;
+            let entry = ChunkEntry::open(range, ChunkDone::default());
+            let chunk = Record::chunk(&schema.name, number, &entry);
+            if number == 0 {
+                let begun = Record::table(&schema.name, &TableEntry::loading(&schema.name));
+                self.record(&[begun, chunk]).await?;
+            } else {
+                self.record(&[chunk]).await?;
+            }
+            self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
             if until.is_none() {
                 break;
             }
@@ -252,12 +293,12 @@ impl Planner {
         }
     }
 
-    /// Writes a state entry, again if need be.
-    async fn record(&mut self, record: &Record) -> Result<()> {
+    /// Writes state entries in one transaction, again if need be.
+    async fn record(&mut self, records: &[Record]) -> Result<()> {
         let mut retry = Retry::new(&self.shared);
         loop {
             let written = match &mut self.writer {
-                Some(writer) => record.put(writer.as_mut()).await,
+                Some(writer) => put_all(writer.as_mut(), records).await,
                 None => match self.shared.target.writer(&self.shared.task, self.shared.epoch).await {
                     Ok(writer) => {
                         self.writer = Some(writer);
@@ -275,4 +316,12 @@ impl Planner {
             }
         }
     }
+}
+
+async fn put_all(writer: &mut dyn Writer, records: &[Record]) -> Result<()> {
+    writer.begin().await?;
+    for record in records {
+        record.put(writer).await?;
+    }
+    writer.commit().await
 }

@@ -100,7 +100,10 @@ impl ImportProgress {
                     let done = entry.stage == EntryStage::Done;
                     table.set_stage(if done { TableStage::Done } else { TableStage::Indexing });
                 }
-                _ => table.add(known.done.rows, known.done.bytes),
+                _ => {
+                    let written = known.written();
+                    table.add(written.rows, written.bytes);
+                }
             }
         }
     }

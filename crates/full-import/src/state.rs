@@ -2,17 +2,23 @@
 //!
 //! | kind | item | payload |
 //! |---|---|---|
-//! | `table` | source table name | [`TableEntry`], JSON |
-//! | `chunk` | source table name, 0, chunk number (u32, big endian) | [`ChunkEntry`], JSON |
+//! | `table` | hash of the source table's name ([`table_prefix`], 16 bytes) | [`TableEntry`], JSON |
+//! | `chunk` | the same hash, chunk number (u32, big endian) | [`ChunkEntry`], JSON |
+//! | `worker` | worker number (u32, big endian) | `{"version":1}` |
 //!
-//! Every payload has `"version": 1`. A chunk is recorded with its range before it is read (without `done`)
-//! and again, with `done`, in the transaction that writes its rows. Ranges can't be ordered by us (only the
-//! source's collation can), so the numbers give the order.
+//! Every payload has `"version": 1`. A chunk is recorded with its range before it is read, and again in every
+//! transaction that writes its rows: with what is left of the range and what has been written (`part`), at last
+//! with `done`. Ranges can't be ordered by us (only the source's collation can), so the numbers give the order.
+//!
+//! The `worker` entry is a lock: each transaction of a worker writes it first. Where it isn't known whether a
+//! transaction was committed, the next one waits at this entry until the server has decided, and then reads what
+//! was decided.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use whimbrel_connector::image::table_prefix;
 use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, KeyRange, Result, StateKey, Writer};
 use whimbrel_model::{Position, TableName};
 
@@ -21,6 +27,7 @@ use crate::ImportTable;
 const VERSION: u32 = 1;
 const TABLE: &str = "table";
 const CHUNK: &str = "chunk";
+const WORKER: &str = "worker";
 
 /// What was imported of one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub struct TableResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableEntry {
     version: u32,
+    /// The source table, for people who look at the state.
+    pub table: String,
     pub stage: EntryStage,
     #[serde(default)]
     pub rows: u64,
@@ -66,13 +75,14 @@ pub(crate) enum EntryStage {
 }
 
 impl TableEntry {
-    pub fn loading() -> Self {
-        Self::new(EntryStage::Loading, &TableResult::default())
+    pub fn loading(table: &TableName) -> Self {
+        Self::new(table, EntryStage::Loading, &TableResult::default())
     }
 
-    pub fn new(stage: EntryStage, result: &TableResult) -> Self {
+    pub fn new(table: &TableName, stage: EntryStage, result: &TableResult) -> Self {
         Self {
             version: VERSION,
+            table: table.to_string(),
             stage,
             rows: result.rows,
             bytes: result.bytes,
@@ -99,7 +109,12 @@ impl TableEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChunkEntry {
     version: u32,
+    /// What is left to be read; after the end, what was read last.
     pub range: KeyRange,
+    /// Rows of the chunk before `range` that are at the target.
+    #[serde(default, skip_serializing_if = "ChunkDone::is_nothing")]
+    pub part: ChunkDone,
+    /// All of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<ChunkDone>,
 }
@@ -114,9 +129,36 @@ pub(crate) struct ChunkDone {
     pub parked: u64,
 }
 
+impl ChunkDone {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub fn add(&mut self, more: &Self) {
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+        self.deferred += more.deferred;
+        self.parked += more.parked;
+    }
+
+    /// What came on top of `before`.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            rows: self.rows.saturating_sub(before.rows),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            deferred: self.deferred.saturating_sub(before.deferred),
+            parked: self.parked.saturating_sub(before.parked),
+        }
+    }
+}
+
 impl ChunkEntry {
-    pub fn new(range: KeyRange, done: Option<ChunkDone>) -> Self {
-        Self { version: VERSION, range, done }
+    pub fn open(range: KeyRange, part: ChunkDone) -> Self {
+        Self { version: VERSION, range, part, done: None }
+    }
+
+    pub fn done(range: KeyRange, done: ChunkDone) -> Self {
+        Self { version: VERSION, range, part: ChunkDone::default(), done: Some(done) }
     }
 }
 
@@ -124,8 +166,8 @@ impl ChunkEntry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableState {
     pub entry: Option<TableEntry>,
-    /// Planned but not written, by number.
-    pub open: BTreeMap<u32, KeyRange>,
+    /// Planned but not written to the end, by number.
+    pub open: BTreeMap<u32, ChunkEntry>,
     /// Sum of the chunks that are done.
     pub done: ChunkDone,
     /// Number of the next chunk.
@@ -138,6 +180,26 @@ impl TableState {
     /// True where the last chunk that was planned reaches to the end of the table.
     pub fn fully_planned(&self) -> bool {
         self.next_chunk > 0 && self.planned_until.is_none()
+    }
+
+    /// Everything that is at the target, parts of open chunks included.
+    pub fn written(&self) -> ChunkDone {
+        let mut written = self.done;
+        self.open.values().for_each(|chunk| written.add(&chunk.part));
+        written
+    }
+
+    fn take_chunk(&mut self, number: u32, chunk: ChunkEntry) {
+        if number >= self.next_chunk {
+            self.next_chunk = number + 1;
+            self.planned_until.clone_from(&chunk.range.until);
+        }
+        match chunk.done {
+            Some(done) => self.done.add(&done),
+            None => {
+                self.open.insert(number, chunk);
+            }
+        }
     }
 }
 
@@ -159,9 +221,13 @@ impl ImportState {
         }
         for name in &names {
             let mut state = TableState::default();
-            if let Some(payload) = entries.get(name.to_string().as_bytes()) {
-                state.entry = Some(decode(TABLE, payload)?);
-                load_chunks(writer, name, &mut state).await?;
+            if let Some(payload) = entries.get(&table_prefix(name)) {
+                let entry: TableEntry = decode(TABLE, payload)?;
+                // Few tables are in the middle of their load, however many there are.
+                if entry.stage == EntryStage::Loading {
+                    load_chunks(writer, name, &mut state).await?;
+                }
+                state.entry = Some(entry);
             }
             loaded.push(state);
         }
@@ -210,33 +276,12 @@ impl ImportState {
 }
 
 async fn load_chunks(writer: &mut dyn Writer, name: &TableName, state: &mut TableState) -> Result<()> {
-    for entry in writer.state_list(CHUNK, &chunk_prefix(name)).await? {
+    for entry in writer.state_list(CHUNK, &table_prefix(name)).await? {
         let number = entry.key.item.last_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
         let number = number.ok_or_else(|| damaged(CHUNK, "its key has no chunk number"))?;
-        let chunk: ChunkEntry = decode(CHUNK, &entry.payload)?;
-        if number >= state.next_chunk {
-            state.next_chunk = number + 1;
-            state.planned_until.clone_from(&chunk.range.until);
-        }
-        match chunk.done {
-            Some(done) => {
-                state.done.rows += done.rows;
-                state.done.bytes += done.bytes;
-                state.done.deferred += done.deferred;
-                state.done.parked += done.parked;
-            }
-            None => {
-                state.open.insert(number, chunk.range);
-            }
-        }
+        state.take_chunk(number, decode(CHUNK, &entry.payload)?);
     }
     Ok(())
-}
-
-fn chunk_prefix(name: &TableName) -> Vec<u8> {
-    let mut item = name.to_string().into_bytes();
-    item.push(0);
-    item
 }
 
 fn decode<'a, T: Deserialize<'a>>(kind: &'static str, payload: &'a [u8]) -> Result<T> {
@@ -270,11 +315,21 @@ pub(crate) struct Record {
 
 impl Record {
     pub fn table(name: &TableName, entry: &TableEntry) -> Self {
-        Self { key: StateKey::new(TABLE, name.to_string()), payload: encode(entry) }
+        Self { key: StateKey::new(TABLE, table_prefix(name)), payload: encode(entry) }
     }
 
     pub fn chunk(name: &TableName, number: u32, entry: &ChunkEntry) -> Self {
         Self { key: chunk_key(name, number), payload: encode(entry) }
+    }
+
+    /// The lock of a worker; see the module's documentation.
+    pub fn worker(number: u32) -> Self {
+        #[derive(Serialize)]
+        struct Lock {
+            version: u32,
+        }
+        let key = StateKey::new(WORKER, number.to_be_bytes());
+        Self { key, payload: encode(&Lock { version: VERSION }) }
     }
 
     /// Writes it in the writer's open transaction, or in one of its own.
@@ -294,7 +349,7 @@ pub(crate) async fn get_chunk(
 }
 
 fn chunk_key(name: &TableName, number: u32) -> StateKey {
-    let mut item = chunk_prefix(name);
+    let mut item = table_prefix(name);
     item.extend_from_slice(&number.to_be_bytes());
     StateKey::new(CHUNK, item)
 }
@@ -312,8 +367,12 @@ mod tests {
         assert_eq!(chunk.done, Some(ChunkDone { rows: 7, bytes: 90, deferred: 1, parked: 0 }));
         assert_eq!(String::from_utf8(encode(&chunk)).unwrap(), frozen);
 
-        let frozen =
-            r#"{"version":1,"stage":"loaded","rows":5,"bytes":6,"milliseconds":7,"deferred":0,"parked":2}"#;
+        let frozen = r#"{"version":1,"range":{"after":null,"until":null},"part":{"rows":2,"bytes":20,"deferred":0,"parked":1}}"#;
+        let chunk: ChunkEntry = decode(CHUNK, frozen.as_bytes()).unwrap();
+        assert_eq!((chunk.part.rows, chunk.part.parked, chunk.done), (2, 1, None));
+        assert_eq!(String::from_utf8(encode(&chunk)).unwrap(), frozen);
+
+        let frozen = r#"{"version":1,"table":"shop.orders","stage":"loaded","rows":5,"bytes":6,"milliseconds":7,"deferred":0,"parked":2}"#;
         let table: TableEntry = decode(TABLE, frozen.as_bytes()).unwrap();
         assert_eq!((table.stage, table.result().parked), (EntryStage::Loaded, 2));
         assert_eq!(String::from_utf8(encode(&table)).unwrap(), frozen);
@@ -324,5 +383,31 @@ mod tests {
         let error = decode::<TableEntry>(TABLE, br#"{"version":2,"stage":"done"}"#).unwrap_err();
         assert_eq!(error.kind, ErrorKind::LocalCorrupt);
         assert!(error.message.contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn items_fit_the_state_table_whatever_the_names_and_tell_tables_apart() {
+        let long = chunk_key(&TableName::new("s".repeat(400), "t".repeat(400)), u32::MAX);
+        assert!(long.item.len() <= 400);
+        // Both are `a.b.c` for people.
+        let (one, other) = (TableName::new("a.b", "c"), TableName::new("a", "b.c"));
+        assert_ne!(chunk_key(&one, 0), chunk_key(&other, 0));
+    }
+
+    #[test]
+    fn chunks_found_at_the_target_say_what_is_left() {
+        let bound = |byte: u8| Some(KeyBound { row: vec![byte] });
+        let range = |after, until| KeyRange { after, until };
+        let ten = ChunkDone { rows: 10, bytes: 100, deferred: 1, parked: 2 };
+        let mut state = TableState::default();
+        assert!(!state.fully_planned());
+        state.take_chunk(0, ChunkEntry::done(range(None, bound(1)), ten));
+        state.take_chunk(1, ChunkEntry::open(range(bound(5), bound(9)), ten));
+        state.take_chunk(2, ChunkEntry::open(range(bound(9), bound(20)), ChunkDone::default()));
+        assert_eq!((state.next_chunk, &state.planned_until), (3, &bound(20)));
+        assert_eq!(state.open.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((state.done.rows, state.written().rows, state.written().parked), (10, 20, 4));
+        state.take_chunk(3, ChunkEntry::open(range(bound(20), None), ChunkDone::default()));
+        assert!(state.fully_planned());
     }
 }

@@ -1,20 +1,21 @@
-//! Moves one chunk at a time: one source connection, one target connection, one transaction a chunk.
+//! Takes pieces from the queue: one source connection, one target connection each worker.
 //!
-//! The next batch is read while the last one is written. A chunk that fails for a reason that passes (a lost
-//! connection, a deadlock, a server that is full) is begun again from its first row; where it isn't known
-//! whether its transaction was committed, its state entry tells.
+//! A piece that fails for a reason that passes (a lost connection, a deadlock, a server that is full) is begun
+//! again. Where it isn't known whether its last transaction was committed, the state tells: see [`crate::state`]
+//! for the lock that makes that answer final.
 
 use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
-use whimbrel_connector::{
-    Backoff, ConnectorError, InsertMode, KeyRange, Policy, Result, SnapshotReader, TablePlan, Writer,
-};
-use whimbrel_model::{RowBatch, RowRef};
+use tokio::time::Instant;
+use whimbrel_connector::{Backoff, ConnectorError, ErrorKind, KeyRange, Result, SnapshotReader, Writer};
 
+use crate::mover::{Mover, Saves};
 use crate::planner::{Piece, Work};
 use crate::state::{self, ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult};
-use crate::{Existing, Shared, indexes, keyless, setaside};
+use crate::{Shared, indexes, keyless};
 
 /// Waits between attempts, until the user's patience ends or the import is stopped.
 pub(crate) struct Retry<'a> {
@@ -42,10 +43,11 @@ impl<'a> Retry<'a> {
 /// Takes pieces from the queue until it ends.
 pub(crate) async fn run(
     shared: Arc<Shared>,
+    number: u32,
     queue: Arc<Mutex<Receiver<Work>>>,
     finished: UnboundedSender<indexes::Loaded>,
 ) -> Result<()> {
-    let mut worker = Worker { shared: &shared, reader: None, writer: None };
+    let mut worker = Worker { shared: &shared, number, reader: None, writer: None };
     loop {
         let work = tokio::select! {
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
@@ -61,65 +63,131 @@ pub(crate) async fn run(
 
 pub(crate) struct Worker<'a> {
     pub shared: &'a Shared,
+    /// Names the worker's lock.
+    pub number: u32,
     reader: Option<Box<dyn SnapshotReader>>,
     writer: Option<Box<dyn Writer>>,
+}
+
+/// What of a piece the counters have been told.
+pub(crate) struct Counted<'a> {
+    shared: &'a Shared,
+    index: usize,
+    told: ChunkDone,
+}
+
+impl<'a> Counted<'a> {
+    /// `told`: what earlier runs have done, which the counters began with.
+    fn new(shared: &'a Shared, index: usize, told: ChunkDone) -> Self {
+        Self { shared, index, told }
+    }
+
+    /// So much is committed now.
+    pub fn committed(&mut self, done: &ChunkDone) {
+        let more = done.since(&self.told);
+        self.shared.progress.tables[self.index].add(more.rows, more.bytes);
+        self.shared.parked.add(more.parked);
+        self.told = *done;
+    }
+
+    /// Rows that are parked in the open transaction.
+    pub fn parked_since(&self, done: &ChunkDone) -> u64 {
+        done.since(&self.told).parked
+    }
+
+    /// All that was committed has been thrown away.
+    pub fn begin_again(&mut self) {
+        self.shared.progress.tables[self.index].reset();
+        self.shared.parked.take_back(self.told.parked);
+        self.told = ChunkDone::default();
+    }
 }
 
 impl Worker<'_> {
     /// Does one piece, again and again if need be. Tells when it was the last of its table.
     async fn piece(&mut self, work: &Work) -> Result<Option<indexes::Loaded>> {
-        let mut retry = Retry::new(self.shared);
-        loop {
-            let attempt = match &work.piece {
-                Piece::Chunk { number, range } => self.chunk(work, *number, range).await,
-                Piece::Whole => keyless::load(self, work).await.map(Some),
-            };
-            match attempt {
-                Ok(loaded) => return Ok(loaded),
-                Err(error) => {
-                    // Both connections are made anew: what was open on either is void.
-                    self.reader = None;
-                    self.writer = None;
-                    retry.wait(error).await?;
+        let index = work.table.index;
+        match &work.piece {
+            Piece::Chunk { number, entry } => {
+                let done = self.whole_chunk(index, *number, entry).await?;
+                if !work.table.complete(&done) {
+                    return Ok(None);
+                }
+                self.table_loaded(index, work.table.result()).await.map(Some)
+            }
+            Piece::Whole => {
+                let mut retry = Retry::new(self.shared);
+                let mut counted = Counted::new(self.shared, index, ChunkDone::default());
+                loop {
+                    match keyless::load(self, work, &mut counted).await {
+                        Ok(loaded) => return Ok(Some(loaded)),
+                        Err(error) => self.failed(error, &mut retry).await?,
+                    }
                 }
             }
         }
     }
 
-    async fn chunk(&mut self, work: &Work, number: u32, range: &KeyRange) -> Result<Option<indexes::Loaded>> {
+    async fn whole_chunk(&mut self, index: usize, number: u32, entry: &ChunkEntry) -> Result<ChunkDone> {
+        let mut retry = Retry::new(self.shared);
+        let mut counted = Counted::new(self.shared, index, entry.part);
+        loop {
+            match self.chunk(index, number, entry, &mut counted).await {
+                Ok(done) => return Ok(done),
+                Err(error) => self.failed(error, &mut retry).await?,
+            }
+        }
+    }
+
+    /// Both connections are made anew: what was open on either is void.
+    async fn failed(&mut self, error: ConnectorError, retry: &mut Retry<'_>) -> Result<()> {
+        self.drop_connections();
+        if error.kind == ErrorKind::Timeout {
+            self.shared.statement_size.too_large();
+        }
+        retry.wait(error).await
+    }
+
+    async fn chunk(
+        &mut self,
+        index: usize,
+        number: u32,
+        planned: &ChunkEntry,
+        counted: &mut Counted<'_>,
+    ) -> Result<ChunkDone> {
         let shared = self.shared;
-        let index = work.table.index;
         let plan = shared.tables[index].plan.clone();
         let name = &plan.source.schema.name;
+        let lock = Record::worker(self.number);
         let (reader, writer) = self.connections().await?;
+        writer.begin().await?;
+        lock.put(writer).await?;
         // An earlier attempt may have been committed without our being told.
         let recorded = state::get_chunk(writer, name, number).await?;
-        let done = match recorded.and_then(|entry| entry.done) {
-            Some(done) => done,
-            None => {
-                reader.open_range(&plan.source, range).await?;
-                writer.begin().await?;
-                let mut mover = Mover::new(shared, &plan);
-                mover.move_rows(reader, writer).await?;
-                let entry = ChunkEntry::new(range.clone(), Some(mover.done));
-                Record::chunk(name, number, &entry).put(writer).await?;
-                shared.check_cancelled()?;
-                writer.commit().await?;
-                mover.done
-            }
-        };
-        shared.progress.tables[index].add(done.rows, done.bytes);
-        if !work.table.complete(&done) {
-            return Ok(None);
+        let entry = recorded.unwrap_or_else(|| planned.clone());
+        if let Some(done) = entry.done {
+            writer.rollback().await?;
+            counted.committed(&done);
+            return Ok(done);
         }
-        self.table_loaded(index, work.table.result()).await.map(Some)
+        counted.committed(&entry.part);
+        reader.open_range(&plan.source, &entry.range).await?;
+        let saves = Saves::Chunk { number, until: entry.range.until.clone() };
+        let mut mover = Mover::new(shared, &plan, lock, saves, counted, entry.part);
+        mover.move_rows(reader, writer).await?;
+        let done = mover.done;
+        let range = KeyRange { after: mover.reached.or(entry.range.after), until: entry.range.until };
+        Record::chunk(name, number, &ChunkEntry::done(range, done)).put(writer).await?;
+        shared.check_cancelled()?;
+        writer.commit().await?;
+        counted.committed(&done);
+        Ok(done)
     }
 
     /// Records that all rows of a table are there.
-    pub async fn table_loaded(&mut self, index: usize, result: TableResult) -> Result<indexes::Loaded> {
+    async fn table_loaded(&mut self, index: usize, result: TableResult) -> Result<indexes::Loaded> {
         let shared = self.shared;
-        let name = &shared.tables[index].plan.source.schema.name;
-        let record = Record::table(name, &TableEntry::new(EntryStage::Loaded, &result));
+        let record = loaded_record(shared, index, &result);
         let mut retry = Retry::new(shared);
         loop {
             let written = match self.connections().await {
@@ -128,10 +196,7 @@ impl Worker<'_> {
             };
             match written {
                 Ok(()) => return Ok(indexes::Loaded { index, result }),
-                Err(error) => {
-                    self.writer = None;
-                    retry.wait(error).await?;
-                }
+                Err(error) => self.failed(error, &mut retry).await?,
             }
         }
     }
@@ -149,82 +214,42 @@ impl Worker<'_> {
             _ => unreachable!("both were set above"),
         }
     }
+
+    pub fn drop_connections(&mut self) {
+        self.reader = None;
+        self.writer = None;
+    }
 }
 
-/// Carries rows from an open range into an open transaction.
-pub(crate) struct Mover<'a> {
-    shared: &'a Shared,
-    plan: &'a TablePlan,
-    mode: InsertMode,
-    /// Bytes after which the open transaction is committed and another begun; `None` keeps to one.
-    commit_every: Option<u64>,
-    pub done: ChunkDone,
+/// The entry of a table whose rows are all there; without indexes to be built it is done.
+pub(crate) fn loaded_record(shared: &Shared, index: usize, result: &TableResult) -> Record {
+    let table = &shared.tables[index];
+    let stage = if table.indexes.is_empty() { EntryStage::Done } else { EntryStage::Loaded };
+    let name = &table.plan.source.schema.name;
+    Record::table(name, &TableEntry::new(name, stage, result))
 }
 
-impl<'a> Mover<'a> {
-    pub fn new(shared: &'a Shared, plan: &'a TablePlan) -> Self {
-        let mode = match shared.options.existing {
-            _ if plan.is_keyless() => InsertMode::Plain,
-            Existing::Stop => InsertMode::Plain,
-            Existing::Ignore => InsertMode::KeepExisting,
-            Existing::Overwrite => InsertMode::Upsert,
-        };
-        Self { shared, plan, mode, commit_every: None, done: ChunkDone::default() }
+/// How long a transaction of rows may last before what it has is committed.
+pub(crate) const TRANSACTION_TIME: Duration = Duration::from_secs(5);
+
+/// Since when a transaction is open, and how much it holds.
+pub(crate) struct OpenTransaction {
+    since: Instant,
+    bytes: u64,
+    limit: u64,
+}
+
+impl OpenTransaction {
+    pub fn begin(limit: u64) -> Self {
+        Self { since: Instant::now(), bytes: 0, limit }
     }
 
-    /// Lets the rows be committed piece by piece.
-    pub fn commit_every(mut self, bytes: u64) -> Self {
-        self.commit_every = Some(bytes);
-        self
+    pub fn add(&mut self, bytes: u64) {
+        self.bytes += bytes;
     }
 
-    /// Moves the whole range; the next batch is read while one is written.
-    pub async fn move_rows(
-        &mut self,
-        reader: &mut dyn SnapshotReader,
-        writer: &mut dyn Writer,
-    ) -> Result<()> {
-        let bytes = self.shared.options.batch_bytes;
-        let mut current = RowBatch::new(self.plan.source.kinds.clone());
-        let mut next = current.clone();
-        let mut more = reader.next_batch(&mut current, bytes).await?;
-        let mut committed = 0;
-        while !current.is_empty() {
-            self.shared.check_cancelled()?;
-            if more {
-                let (read, written) =
-                    tokio::join!(reader.next_batch(&mut next, bytes), self.write(writer, &current));
-                written?;
-                more = read?;
-            } else {
-                self.write(writer, &current).await?;
-            }
-            if self.commit_every.is_some_and(|every| self.done.bytes - committed >= every) {
-                writer.commit().await?;
-                writer.begin().await?;
-                committed = self.done.bytes;
-            }
-            current.clear();
-            std::mem::swap(&mut current, &mut next);
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, writer: &mut dyn Writer, batch: &RowBatch) -> Result<()> {
-        self.shared.pace.admit(batch.len() as u64, batch.byte_len() as u64).await;
-        let rows: Vec<RowRef<'_>> = batch.rows().collect();
-        match writer.insert(self.plan, &rows, self.mode).await {
-            Ok(_) => {}
-            Err(error) if error.policy() == Policy::Park => {
-                let aside =
-                    setaside::insert_in_halves(self.shared, writer, self.plan, &rows, self.mode).await?;
-                self.done.deferred += aside.deferred;
-                self.done.parked += aside.parked;
-            }
-            Err(error) => return Err(error),
-        }
-        self.done.rows += batch.len() as u64;
-        self.done.bytes += rows.iter().map(|row| row.byte_len() as u64).sum::<u64>();
-        Ok(())
+    /// True where it is time to commit.
+    pub fn is_due(&self) -> bool {
+        self.bytes > 0 && (self.bytes >= self.limit || self.since.elapsed() >= TRANSACTION_TIME)
     }
 }
