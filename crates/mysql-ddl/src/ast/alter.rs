@@ -94,9 +94,8 @@ pub enum AlterClause {
         if_exists: bool,
         name: Ident,
     },
-    DropPrimaryKey {
-        if_exists: bool,
-    },
+    /// DROP PRIMARY KEY, DROP CONSTRAINT PRIMARY KEY: its columns stay NOT NULL.
+    DropPrimaryKey,
     /// DROP INDEX, KEY: also a unique one.
     DropIndex {
         if_exists: bool,
@@ -201,7 +200,7 @@ pub enum AlterClause {
     /// PARTITION BY: replaces any partitioning.
     PartitionBy(Partitioning),
     RemovePartitioning,
-    /// ADD PARTITION (definitions).
+    /// ADD PARTITION (definitions); without any, as NDB takes it.
     AddPartition {
         if_not_exists: bool,
         local: bool,

@@ -14,7 +14,7 @@ pub struct ColumnDef {
     /// Its type. Absent only for MariaDB's `column GENERATED ALWAYS AS ROW START|END` and, in MariaDB's
     /// CREATE TABLE ... SELECT, where the query decides.
     pub data_type: Option<DataType>,
-    /// Everything behind the type, in the source's order. COLLATE is not here but in the type.
+    /// Everything behind the type, in the source's order, COMPRESSED first. COLLATE is not here but in the type.
     pub attributes: Vec<ColumnAttribute>,
     /// Where the whole definition stands.
     pub span: Span,
@@ -51,7 +51,7 @@ pub enum ColumnAttribute {
     Visible,
     /// INVISIBLE: not in `SELECT *`.
     Invisible,
-    /// SRID n, MariaDB's REF_SYSTEM_ID = n.
+    /// SRID n.
     Srid(u64),
     /// [CONSTRAINT name] CHECK (expr).
     Check(CheckDef),
@@ -77,7 +77,7 @@ pub enum ColumnAttribute {
     NotSecondary,
     /// OceanBase: SKIP_INDEX(MIN_MAX, SUM), as written.
     SkipIndex(Fragment),
-    /// MariaDB: an attribute of the engine, `name = value`.
+    /// MariaDB: an attribute of the engine, `name = value`; also REF_SYSTEM_ID.
     EngineOption { name: Ident, value: OptionValue },
 }
 

@@ -14,6 +14,8 @@ pub struct CreateTable {
     pub or_replace: bool,
     /// TEMPORARY: seen by one session only, never part of a schema history.
     pub temporary: bool,
+    /// TiDB: GLOBAL TEMPORARY: seen by every session, with rows of its own. `temporary` is true too.
+    pub global: bool,
     /// OceanBase: EXTERNAL.
     pub external: bool,
     /// IF NOT EXISTS: nothing happens when a table of the name is there.
@@ -70,7 +72,7 @@ pub enum TableElement {
     Period(PeriodDef),
 }
 
-/// MariaDB: PERIOD FOR name (start, end).
+/// MariaDB: PERIOD [IF NOT EXISTS] FOR name (start, end).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PeriodDef {
     /// `SYSTEM_TIME` or the application period's name.
@@ -89,7 +91,7 @@ pub struct PeriodDef {
 pub struct RenameTable {
     /// IF EXISTS (MariaDB).
     pub if_exists: bool,
-    /// MariaDB: WAIT n, NOWAIT.
+    /// MariaDB: WAIT n, NOWAIT. It may stand in every pair; this is the last.
     pub wait: Option<Fragment>,
     /// Old and new names.
     pub renames: Vec<(TableName, TableName)>,
@@ -101,6 +103,8 @@ pub struct DropTable {
     /// TEMPORARY: temporary tables only. Without it, a temporary table of the session hides a table of
     /// the same name; servers log the drop of one with TEMPORARY.
     pub temporary: bool,
+    /// TiDB: GLOBAL TEMPORARY. `temporary` is true too.
+    pub global: bool,
     /// IF EXISTS.
     pub if_exists: bool,
     pub tables: Vec<TableName>,

@@ -57,7 +57,7 @@ impl Parser<'_> {
                 self.advance();
                 self.accept_kw(Kw::COLUMN);
                 let if_exists = self.if_exists();
-                let old = self.ident_as("column name")?;
+                let old = self.last_name("column name")?;
                 let (column, position) = self.column_and_position()?;
                 Ok(AlterClause::ChangeColumn { if_exists, old, column, position })
             }
@@ -85,7 +85,7 @@ impl Parser<'_> {
         if self.accept_words(&[Kw::SYSTEM, Kw::VERSIONING]) {
             return Ok(AlterClause::AddSystemVersioning);
         }
-        if self.kw() == Kw::PERIOD && self.nth_kw(1) == Kw::FOR {
+        if self.begins_period() {
             return Ok(AlterClause::AddPeriod(self.period()?));
         }
         self.accept_kw(Kw::COLUMN);
@@ -103,13 +103,16 @@ impl Parser<'_> {
         match kw {
             Kw::PRIMARY => {
                 self.expect_words(&[Kw::PRIMARY, Kw::KEY])?;
-                Ok(AlterClause::DropPrimaryKey { if_exists: false })
+                Ok(AlterClause::DropPrimaryKey)
             }
             Kw::INDEX | Kw::KEY | Kw::CHECK | Kw::CONSTRAINT => {
                 self.advance();
                 let if_exists = self.if_exists();
-                // CONSTRAINT `PRIMARY` is quoted; MariaDB also takes `DROP CONSTRAINT PRIMARY KEY`'s words as a name.
-                let name = self.ident_as("name")?;
+                // MariaDB: DROP CONSTRAINT PRIMARY KEY.
+                if kw == Kw::CONSTRAINT && !if_exists && self.accept_words(&[Kw::PRIMARY, Kw::KEY]) {
+                    return Ok(AlterClause::DropPrimaryKey);
+                }
+                let name = self.last_name("name")?;
                 Ok(match kw {
                     Kw::CHECK => AlterClause::DropCheck { if_exists, name },
                     Kw::CONSTRAINT => AlterClause::DropConstraint { if_exists, name },
@@ -119,21 +122,22 @@ impl Parser<'_> {
             Kw::FOREIGN => {
                 self.expect_words(&[Kw::FOREIGN, Kw::KEY])?;
                 let if_exists = self.if_exists();
-                Ok(AlterClause::DropForeignKey { if_exists, name: self.ident_as("foreign key name")? })
+                Ok(AlterClause::DropForeignKey { if_exists, name: self.last_name("foreign key name")? })
             }
             Kw::SYSTEM if self.nth_kw(1) == Kw::VERSIONING => {
                 self.at += 2;
                 Ok(AlterClause::DropSystemVersioning)
             }
-            Kw::PERIOD if self.nth_kw(1) == Kw::FOR => {
-                self.at += 2;
+            Kw::PERIOD if self.begins_period() => {
+                self.advance();
                 let if_exists = self.if_exists();
+                self.expect_kw(Kw::FOR)?;
                 Ok(AlterClause::DropPeriod { if_exists, name: self.ident_as("period name")? })
             }
             _ => {
                 self.accept_kw(Kw::COLUMN);
                 let if_exists = self.if_exists();
-                let name = self.ident_as("column name")?;
+                let name = self.last_name("column name")?;
                 self.accept_one_of(&[Kw::RESTRICT, Kw::CASCADE]);
                 Ok(AlterClause::DropColumn { if_exists, name })
             }
@@ -282,11 +286,7 @@ impl Parser<'_> {
     fn order_by(&mut self) -> Parsed<AlterClause> {
         self.expect_words(&[Kw::ORDER, Kw::BY])?;
         let columns = self.comma_list(|parser| -> Parsed<(Ident, Option<SortOrder>)> {
-            let mut name = parser.ident_as("column name")?;
-            // Only the last part of `t.c` counts.
-            while parser.accept(TokenKind::Dot) {
-                name = parser.ident_behind_dot()?;
-            }
+            let name = parser.last_name("column name")?;
             Ok((name, parser.sort_order()))
         })?;
         Ok(AlterClause::OrderBy(columns))

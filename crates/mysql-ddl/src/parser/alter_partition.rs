@@ -98,7 +98,8 @@ impl Parser<'_> {
         if self.accept_kw(Kw::PARTITIONS) {
             return Ok(AlterClause::AddPartitionCount { if_not_exists, local, count: self.integer()? });
         }
-        let definitions = self.parenthesised_list(Self::partition_def)?;
+        let listed = self.is(TokenKind::Open);
+        let definitions = if listed { self.parenthesised_list(Self::partition_def)? } else { Vec::new() };
         Ok(AlterClause::AddPartition { if_not_exists, local, definitions })
     }
 
@@ -142,6 +143,8 @@ impl Parser<'_> {
                 options.push(kw.name().to_owned());
             } else if self.accept_words(&[Kw::FOR, Kw::UPGRADE]) {
                 options.push("FOR UPGRADE".to_owned());
+            } else if self.family() == Family::TiDb && matches!(self.kw(), Kw::INDEX | Kw::WITH) {
+                options.push(self.rest("options")?.text);
             } else {
                 return Ok(AlterClause::MaintainPartition {
                     verb: verb.name().to_owned(),

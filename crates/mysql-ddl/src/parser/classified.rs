@@ -121,6 +121,11 @@ impl Parser<'_> {
             Kw::ANALYZE | Kw::OPTIMIZE | Kw::REPAIR | Kw::CHECK | Kw::CHECKSUM => self.maintenance(first),
             Kw::LOCK | Kw::UNLOCK => self.lock(first),
             Kw::FLASHBACK | Kw::RECOVER => self.flashback(first),
+            Kw::TRACE | Kw::PLAN | Kw::QUERY | Kw::CALIBRATE | Kw::TRAFFIC | Kw::DISTRIBUTE | Kw::CANCEL
+                if self.family() == crate::Family::TiDb =>
+            {
+                self.classified_rest(first, if self.kw() == Kw::TRACE { K::Explain } else { K::Admin })
+            }
             kw => match one_word_kind(kw, self.nth_kw(1)) {
                 Some(kind) => {
                     self.advance();

@@ -11,8 +11,7 @@ use crate::token::TokenKind;
 impl Parser<'_> {
     /// `name type attributes`.
     pub(super) fn column_def(&mut self) -> Parsed<ColumnDef> {
-        let name = self.ident_as("column name")?;
-        // `t.c` and `db.t.c` are allowed by the grammar; only the last part counts.
+        let name = self.last_name("column name")?;
         self.column_body(name)
     }
 
@@ -37,6 +36,8 @@ impl Parser<'_> {
             }
         }
         let span = name.span.to(self.last_span());
+        // One order, wherever it stood.
+        attributes.sort_by_key(|attribute| !matches!(attribute, ColumnAttribute::Compressed(_)));
         Ok(ColumnDef { name, data_type, attributes, span })
     }
 
@@ -130,14 +131,8 @@ impl Parser<'_> {
     /// Attributes about where and how a column is stored and shown.
     fn storage_attribute(&mut self) -> Parsed<Option<ColumnAttribute>> {
         let kw = self.kw();
-        let takes_equals = matches!(
-            kw,
-            Kw::ENGINE_ATTRIBUTE
-                | Kw::SECONDARY_ENGINE_ATTRIBUTE
-                | Kw::COMPRESSED
-                | Kw::REF_SYSTEM_ID
-                | Kw::SRID
-        );
+        let takes_equals =
+            matches!(kw, Kw::ENGINE_ATTRIBUTE | Kw::SECONDARY_ENGINE_ATTRIBUTE | Kw::COMPRESSED | Kw::SRID);
         // `name = value` with another of these names is an engine's option.
         if self.nth(1).kind == TokenKind::Eq && !takes_equals {
             return self.engine_attribute();
@@ -148,7 +143,7 @@ impl Parser<'_> {
                 let visible = kw == Kw::VISIBLE;
                 Ok(Some(if visible { ColumnAttribute::Visible } else { ColumnAttribute::Invisible }))
             }
-            Kw::SRID | Kw::REF_SYSTEM_ID => {
+            Kw::SRID => {
                 self.advance();
                 self.accept_eq();
                 Ok(Some(ColumnAttribute::Srid(self.integer()?)))
@@ -289,14 +284,32 @@ impl Parser<'_> {
         if self.family() == Family::Mysql {
             return Err(self.unexpected("default value"));
         }
-        if self.accept_words(&[Kw::NEXT, Kw::VALUE, Kw::FOR]) {
-            self.object_name("sequence name")?;
-            return Ok(DefaultValue::BareExpr(self.fragment_from(first)?));
+        match (self.kw(), self.peek().kind) {
+            (Kw::NEXT | Kw::PREVIOUS, _) if self.nth_kw(1) == Kw::VALUE => {
+                self.advance();
+                self.expect_words(&[Kw::VALUE, Kw::FOR])?;
+                self.object_name("sequence name")?;
+            }
+            (Kw::CASE, _) => self.skip_case()?,
+            (_, TokenKind::At) => {
+                while self.accept(TokenKind::At) {}
+                self.advance();
+                while self.accept(TokenKind::Dot) {
+                    self.ident_behind_dot()?;
+                }
+            }
+            (_, TokenKind::Word(_) | TokenKind::Quoted) => self.call_or_name()?,
+            _ => return Err(self.unexpected("default value")),
         }
+        Ok(DefaultValue::BareExpr(self.fragment_from(first)?))
+    }
+
+    /// `name`, `table.column`, `function(...)`, `MATCH (...) AGAINST (...)`.
+    fn call_or_name(&mut self) -> Parsed<()> {
         let calls = matches!(self.peek().kind, TokenKind::Word(_)) && self.nth(1).kind == TokenKind::Open;
-        let constant =
+        let constants =
             [Kw::CURRENT_DATE, Kw::CURRENT_TIME, Kw::CURRENT_USER, Kw::UTC_DATE, Kw::UTC_TIMESTAMP];
-        if !calls && !constant.contains(&self.kw()) && !self.is_identifier(self.peek()) {
+        if !calls && !constants.contains(&self.kw()) && !self.is_identifier(self.peek()) {
             return Err(self.unexpected("default value"));
         }
         self.advance();
@@ -306,6 +319,30 @@ impl Parser<'_> {
         if self.is(TokenKind::Open) {
             self.skip_parenthesised()?;
         }
-        Ok(DefaultValue::BareExpr(self.fragment_from(first)?))
+        if self.accept_kw(Kw::AGAINST) {
+            self.skip_parenthesised()?;
+        }
+        Ok(())
+    }
+
+    /// At CASE: steps behind its END.
+    fn skip_case(&mut self) -> Parsed<()> {
+        let mut depth = 0usize;
+        loop {
+            match (self.peek().kind, self.kw()) {
+                (TokenKind::End, _) => return Err(self.unexpected("END")),
+                (TokenKind::Open, _) => {
+                    self.skip_parenthesised()?;
+                    continue;
+                }
+                (_, Kw::CASE) => depth += 1,
+                (_, Kw::END) => depth -= 1,
+                _ => {}
+            }
+            self.advance();
+            if depth == 0 {
+                return Ok(());
+            }
+        }
     }
 }

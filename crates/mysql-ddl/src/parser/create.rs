@@ -12,7 +12,9 @@ impl Parser<'_> {
         self.expect_kw(Kw::CREATE)?;
         let or_replace = self.accept_words(&[Kw::OR, Kw::REPLACE]);
         match (self.kw(), self.nth_kw(1)) {
-            (Kw::TABLE, _) | (Kw::TEMPORARY | Kw::EXTERNAL, Kw::TABLE) => self.create_table(or_replace),
+            (Kw::TABLE, _) | (Kw::TEMPORARY | Kw::EXTERNAL, Kw::TABLE) | (Kw::GLOBAL, Kw::TEMPORARY) => {
+                self.create_table(or_replace)
+            }
             (Kw::INDEX | Kw::UNIQUE | Kw::FULLTEXT, _) | (Kw::ONLINE | Kw::OFFLINE, _) => {
                 self.create_index(or_replace)
             }
@@ -26,20 +28,15 @@ impl Parser<'_> {
     }
 
     fn create_table(&mut self, or_replace: bool) -> Parsed<Body> {
+        let global = self.accept_kw(Kw::GLOBAL);
         let temporary = self.accept_kw(Kw::TEMPORARY);
         let external = self.accept_kw(Kw::EXTERNAL);
         self.expect_kw(Kw::TABLE)?;
         let if_not_exists = self.if_not_exists();
         let name = self.table_name()?;
         let body = self.create_table_body()?;
-        Ok(Body::CreateTable(Box::new(CreateTable {
-            or_replace,
-            temporary,
-            external,
-            if_not_exists,
-            name,
-            body,
-        })))
+        let create = CreateTable { or_replace, temporary, global, external, if_not_exists, name, body };
+        Ok(Body::CreateTable(Box::new(create)))
     }
 
     fn create_index(&mut self, or_replace: bool) -> Parsed<Body> {
@@ -61,8 +58,8 @@ impl Parser<'_> {
         self.index_type(&mut early_type)?;
         self.expect_kw(Kw::ON)?;
         let table = self.table_name()?;
-        let wait = self.wait()?;
-        let mut index = self.index_body(first, IndexHead { kind, constraint: None, if_not_exists, name })?;
+        let (mut index, wait) =
+            self.index_body_and_wait(first, IndexHead { kind, constraint: None, if_not_exists, name })?;
         index.options.splice(0..0, early_type);
         let (algorithm, lock) = self.algorithm_and_lock()?;
         Ok(Body::CreateIndex(Box::new(CreateIndex {

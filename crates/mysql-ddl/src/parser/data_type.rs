@@ -60,6 +60,25 @@ fn shape(kind: TypeKind) -> Shape {
     }
 }
 
+/// Types of MariaDB that have no length, but may be written with one.
+fn takes_idle_length(kind: TypeKind) -> bool {
+    use TypeKind as T;
+    matches!(
+        kind,
+        T::Uuid
+            | T::Inet4
+            | T::Inet6
+            | T::Geometry
+            | T::Point
+            | T::LineString
+            | T::Polygon
+            | T::MultiPoint
+            | T::MultiLineString
+            | T::MultiPolygon
+            | T::GeometryCollection
+    )
+}
+
 /// Types whose name is one word, synonyms included.
 fn one_word(kw: Kw) -> Option<TypeKind> {
     use TypeKind as T;
@@ -77,7 +96,7 @@ fn one_word(kw: Kw) -> Option<TypeKind> {
         Kw::TIME => T::Time,
         Kw::DATETIME => T::DateTime,
         Kw::TIMESTAMP => T::Timestamp,
-        Kw::YEAR => T::Year,
+        Kw::YEAR | Kw::SQL_TSI_YEAR => T::Year,
         Kw::BINARY => T::Binary,
         Kw::VARBINARY => T::VarBinary,
         Kw::TINYBLOB => T::TinyBlob,
@@ -170,7 +189,10 @@ impl Parser<'_> {
                 self.charset_attributes(&mut data_type)?;
             }
             Shape::Element => data_type.element = Some(self.parenthesised()?),
-            // A boolean has a length that nobody wrote, and may have no other.
+            // MariaDB reads past the length of any type that has none.
+            Shape::Bare if self.family() == Family::MariaDb && takes_idle_length(kind) => {
+                self.type_length()?;
+            }
             Shape::Bare => {}
         }
         data_type.span = self.span_from(first);
@@ -223,7 +245,10 @@ impl Parser<'_> {
     }
 
     fn nchar(&mut self) -> TypeKind {
-        if self.accept_kw(Kw::VARCHAR) { TypeKind::VarChar } else { self.maybe_varying() }
+        match self.accept_one_of(&[Kw::VARCHAR, Kw::VARCHARACTER]) {
+            Some(_) => TypeKind::VarChar,
+            None => self.maybe_varying(),
+        }
     }
 
     fn national(&mut self) -> Parsed<TypeKind> {
@@ -254,16 +279,28 @@ impl Parser<'_> {
         if !self.accept(TokenKind::Open) {
             return Ok(None);
         }
-        let length = self.integer()?;
+        let length = self.length_number()?;
         self.expect_close()?;
         Ok(Some(length))
+    }
+
+    /// A whole number; servers take one with a fraction too, which they cut off.
+    fn length_number(&mut self) -> Parsed<u64> {
+        let token = self.peek();
+        if token.kind != TokenKind::Real {
+            return self.integer();
+        }
+        let digits = self.raw_text(token)?.split(['.', 'e', 'E']).next().unwrap_or_default();
+        let length = digits.parse().map_err(|_| self.unexpected("number"))?;
+        self.advance();
+        Ok(length)
     }
 
     fn precision_and_scale(&mut self, data_type: &mut DataType) -> Parsed<()> {
         if !self.accept(TokenKind::Open) {
             return Ok(());
         }
-        data_type.length = Some(self.integer()?);
+        data_type.length = Some(self.length_number()?);
         if self.accept(TokenKind::Comma) {
             data_type.scale = Some(self.integer()?);
         }

@@ -14,7 +14,8 @@ impl Parser<'_> {
     }
 
     pub(super) fn alter_database(&mut self) -> Parsed<AlterDatabase> {
-        let name = if self.names_a_database() { Some(self.ident_as("database name")?) } else { None };
+        // What may begin an option instead is reserved: servers take `ALTER DATABASE charset ..` for a name too.
+        let name = if self.is_identifier(self.peek()) { Some(self.ident_as("database name")?) } else { None };
         let upgrade_data_directory_name =
             self.accept_words(&[Kw::UPGRADE, Kw::DATA, Kw::DIRECTORY, Kw::NAME]);
         let options = self.database_options()?;
@@ -22,21 +23,6 @@ impl Parser<'_> {
             return Err(self.unexpected("database option"));
         }
         Ok(AlterDatabase { name, options, upgrade_data_directory_name })
-    }
-
-    /// The name may be left out; words that begin an option then stand in its place.
-    fn names_a_database(&self) -> bool {
-        let option = match self.kw() {
-            Kw::CHARSET | Kw::ENCRYPTION | Kw::COMMENT => {
-                self.nth(1).kind == TokenKind::Eq || {
-                    let next = self.nth(1);
-                    matches!(next.kind, TokenKind::Word(_) | TokenKind::Str)
-                        && self.nth(2).kind == TokenKind::End
-                }
-            }
-            _ => false,
-        };
-        self.is_identifier(self.peek()) && !option
     }
 
     fn database_options(&mut self) -> Parsed<Vec<DatabaseOption>> {

@@ -2,8 +2,8 @@
 
 use super::{Parsed, Parser};
 use crate::ast::{
-    CheckDef, ForeignKeyDef, Ident, IndexDef, IndexKind, IndexOption, KeyPart, KeyPartTarget, MatchType,
-    OptionValue, References, ReferentialAction, SortOrder,
+    CheckDef, ForeignKeyDef, Fragment, Ident, IndexDef, IndexKind, IndexOption, KeyPart, KeyPartTarget,
+    MatchType, OptionValue, References, ReferentialAction, SortOrder,
 };
 use crate::keyword::Kw;
 use crate::token::TokenKind;
@@ -64,7 +64,7 @@ impl Parser<'_> {
             }
             Kw::CHECK => {
                 let mut check = self.check_def(first, constraint)?;
-                check.if_not_exists |= if_not_exists;
+                check.if_not_exists = if_not_exists;
                 Ok(KeyOrConstraint::Check(check))
             }
             Kw::PRIMARY | Kw::UNIQUE => self.index_def(first, constraint).map(KeyOrConstraint::Index),
@@ -119,16 +119,26 @@ impl Parser<'_> {
 
     /// From the index type or the column list on.
     pub(super) fn index_body(&mut self, first: usize, head: IndexHead) -> Parsed<IndexDef> {
+        self.index_body_and_wait(first, head).map(|(index, _)| index)
+    }
+
+    /// The same, with MariaDB's WAIT behind the columns of CREATE INDEX.
+    pub(super) fn index_body_and_wait(
+        &mut self,
+        first: usize,
+        head: IndexHead,
+    ) -> Parsed<(IndexDef, Option<Fragment>)> {
         let mut options = Vec::new();
         self.index_type(&mut options)?;
         let (parts, without_overlaps) = self.key_parts()?;
+        let wait = self.wait()?;
         self.index_options(&mut options)?;
         let partitioning = if self.kw() == Kw::PARTITION && self.nth_kw(1) == Kw::BY {
             Some(Box::new(self.partitioning()?))
         } else {
             None
         };
-        Ok(IndexDef {
+        let index = IndexDef {
             kind: head.kind,
             constraint: head.constraint,
             name: head.name,
@@ -138,7 +148,8 @@ impl Parser<'_> {
             options,
             partitioning,
             span: self.span_from(first),
-        })
+        };
+        Ok((index, wait))
     }
 
     /// USING, TYPE.
@@ -343,10 +354,9 @@ impl Parser<'_> {
     /// At CHECK; `first` is the index of the constraint's first token.
     pub(super) fn check_def(&mut self, first: usize, constraint: Option<Ident>) -> Parsed<CheckDef> {
         self.expect_kw(Kw::CHECK)?;
-        let if_not_exists = self.if_not_exists();
         let expr = self.parenthesised()?;
         let enforced = self.enforced();
-        Ok(CheckDef { constraint, if_not_exists, expr, enforced, span: self.span_from(first) })
+        Ok(CheckDef { constraint, if_not_exists: false, expr, enforced, span: self.span_from(first) })
     }
 
     /// `[NOT] ENFORCED`.

@@ -44,9 +44,11 @@ impl<'a> Parser<'a> {
                 self.advance();
                 self.string_of(token)
             }
-            TokenKind::Hex => {
+            TokenKind::Hex | TokenKind::Bit => {
                 self.advance();
-                String::from_utf8(hex_bytes(self.raw(token)))
+                let raw = self.raw(token);
+                let bytes = if token.kind == TokenKind::Hex { hex_bytes(raw) } else { bit_bytes(raw) };
+                String::from_utf8(bytes)
                     .map_err(|_| Failure::new(ParseErrorKind::NotUtf8 { what: "string" }, token.start))
             }
             _ => Err(self.unexpected("string")),
@@ -172,4 +174,14 @@ fn hex_bytes(raw: &[u8]) -> Vec<u8> {
         .collect();
     let (odd, even) = digits.split_at(digits.len() % 2);
     odd.iter().copied().chain(even.chunks(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d))).collect()
+}
+
+/// The bytes of `b'01'` and `0b01`, zeros put in front to fill the first.
+fn bit_bytes(raw: &[u8]) -> Vec<u8> {
+    let bits: Vec<u8> =
+        raw.get(2..).unwrap_or_default().iter().filter(|b| **b != b'\'').map(|b| b & 1).collect();
+    let (odd, even) = bits.split_at(bits.len() % 8);
+    let byte = |bits: &[u8]| bits.iter().fold(0, |n, bit| n << 1 | bit);
+    let first = (!odd.is_empty()).then(|| byte(odd));
+    first.into_iter().chain(even.chunks(8).map(byte)).collect()
 }

@@ -220,6 +220,16 @@ impl<'a> Parser<'a> {
         self.object_name("table name")
     }
 
+    /// `[[schema .] table .] name` or `.name`, as MySQL 5 and MariaDB write columns and keys in DDL: the last
+    /// part, which is all that counts.
+    fn last_name(&mut self, expected: &'static str) -> Parsed<Ident> {
+        let mut name = if self.is(TokenKind::Dot) { None } else { Some(self.ident_as(expected)?) };
+        while self.accept(TokenKind::Dot) {
+            name = Some(self.ident_behind_dot()?);
+        }
+        name.ok_or_else(|| self.unexpected(expected))
+    }
+
     fn ident_behind_dot(&mut self) -> Parsed<Ident> {
         match self.peek().kind {
             TokenKind::Quoted | TokenKind::Word(_) => {

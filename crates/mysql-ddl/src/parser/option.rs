@@ -123,6 +123,7 @@ impl Parser<'_> {
             }
             (Kw::START, Kw::TRANSACTION) => return Ok(Some(self.flag("START TRANSACTION", 2))),
             (Kw::WITH | Kw::WITHOUT, Kw::SYSTEM) => return self.versioning_option().map(Some),
+            (Kw::ON, Kw::COMMIT) => return self.on_commit_option().map(Some),
             (Kw::NOPARALLEL, _) => return Ok(Some(self.flag("NOPARALLEL", 1))),
             (Kw::READ, Kw::ONLY) if self.nth(2).kind != TokenKind::Eq => {
                 return Ok(Some(self.flag("READ ONLY", 2)));
@@ -145,6 +146,17 @@ impl Parser<'_> {
     fn flag(&mut self, name: &str, words: usize) -> (String, OptionValue) {
         self.at += words;
         (name.to_owned(), OptionValue::None)
+    }
+
+    /// TiDB: ON COMMIT DELETE, PRESERVE ROWS.
+    fn on_commit_option(&mut self) -> Parsed<(String, OptionValue)> {
+        self.expect_words(&[Kw::ON, Kw::COMMIT])?;
+        let name = match self.expect_one_of(&[Kw::DELETE, Kw::PRESERVE], "DELETE or PRESERVE")? {
+            Kw::DELETE => "ON COMMIT DELETE ROWS",
+            _ => "ON COMMIT PRESERVE ROWS",
+        };
+        self.expect_kw(Kw::ROWS)?;
+        Ok((name.to_owned(), OptionValue::None))
     }
 
     /// MariaDB: WITH, WITHOUT SYSTEM VERSIONING.

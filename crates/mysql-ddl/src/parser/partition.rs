@@ -54,11 +54,16 @@ impl Parser<'_> {
             Kw::KEY => self.key_method(linear),
             Kw::SYSTEM_TIME => Ok(PartitionMethod::SystemTime(self.system_time()?)),
             Kw::NONE => Ok(PartitionMethod::None),
-            Kw::RANGE if self.accept_kw(Kw::COLUMNS) => Ok(PartitionMethod::RangeColumns(self.ident_list()?)),
+            Kw::RANGE if self.accept_columns() => Ok(PartitionMethod::RangeColumns(self.ident_list()?)),
             Kw::RANGE => Ok(PartitionMethod::Range(self.parenthesised()?)),
-            _ if self.accept_kw(Kw::COLUMNS) => Ok(PartitionMethod::ListColumns(self.ident_list()?)),
+            _ if self.accept_columns() => Ok(PartitionMethod::ListColumns(self.ident_list()?)),
             _ => Ok(PartitionMethod::List(self.parenthesised()?)),
         }
+    }
+
+    /// COLUMNS, and FIELDS, which every server reads as COLUMNS.
+    fn accept_columns(&mut self) -> bool {
+        self.accept_one_of(&[Kw::COLUMNS, Kw::FIELDS]).is_some()
     }
 
     fn key_method(&mut self, linear: bool) -> Parsed<PartitionMethod> {

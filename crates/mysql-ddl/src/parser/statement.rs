@@ -1,7 +1,7 @@
 //! The first words of a statement.
 
 use super::{Parsed, Parser};
-use crate::ast::{Body, DropIndex, Ident, Statement, StatementKind};
+use crate::ast::{Body, DropIndex, DropTable, Ident, Statement, StatementKind};
 use crate::dialect::Family;
 use crate::error::{Failure, ParseErrorKind, excerpt};
 use crate::keyword::Kw;
@@ -84,8 +84,9 @@ impl Parser<'_> {
     fn alter(&mut self) -> Parsed<Body> {
         let first = self.at;
         self.expect_kw(Kw::ALTER)?;
-        let online = self.online();
+        let mut online = self.online();
         let ignore = self.accept_kw(Kw::IGNORE);
+        online = online.or_else(|| self.online());
         if self.accept_kw(Kw::TABLE) {
             return Ok(Body::AlterTable(Box::new(self.alter_table(online, ignore)?)));
         }
@@ -101,9 +102,14 @@ impl Parser<'_> {
     fn drop_statement(&mut self) -> Parsed<Body> {
         let first = self.at;
         self.expect_kw(Kw::DROP)?;
+        let global = self.kw() == Kw::GLOBAL && self.nth_kw(1) == Kw::TEMPORARY;
+        if global {
+            self.advance();
+        }
         let temporary = self.accept_kw(Kw::TEMPORARY);
         if self.accept_one_of(&[Kw::TABLE, Kw::TABLES]).is_some() {
-            return Ok(Body::DropTable(self.drop_table(temporary)?));
+            let drop = self.drop_table()?;
+            return Ok(Body::DropTable(DropTable { temporary, global, ..drop }));
         }
         if temporary && self.kw() != Kw::SEQUENCE {
             return Err(self.unexpected("TABLE"));

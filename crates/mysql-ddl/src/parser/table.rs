@@ -35,9 +35,11 @@ impl Parser<'_> {
             self.table_options(&mut options)?;
         }
         // One order, wherever they stood.
-        options.0.sort_by_key(|option| option.name == "WITH COLUMN GROUP");
+        options.0.sort_by_key(crate::print::stands_behind_partitions);
         let query = self.create_table_query()?;
-        if elements.is_empty() && query.is_none() && !options_make_a_table(&options) {
+        // MariaDB's engines may find the columns themselves: CREATE TABLE t ENGINE=CONNECT ...
+        let discovers = self.family() == crate::Family::MariaDb;
+        if elements.is_empty() && query.is_none() && !discovers {
             return Err(self.unexpected("column definitions, LIKE or SELECT"));
         }
         Ok(CreateTableBody::Definition(Box::new(TableDefinition { elements, options, partitioning, query })))
@@ -77,17 +79,23 @@ impl Parser<'_> {
                 KeyOrConstraint::Check(check) => TableElement::Check(check),
             });
         }
-        if self.kw() == Kw::PERIOD && self.nth_kw(1) == Kw::FOR {
+        if self.begins_period() {
             return Ok(TableElement::Period(self.period()?));
         }
         Ok(TableElement::Column(self.column_def()?))
     }
 
-    /// MariaDB: `PERIOD FOR [IF NOT EXISTS] name (start, end)`.
+    /// True at PERIOD [IF ..] FOR; else `period` is a column's name.
+    pub(super) fn begins_period(&self) -> bool {
+        self.kw() == Kw::PERIOD && matches!(self.nth_kw(1), Kw::FOR | Kw::IF)
+    }
+
+    /// MariaDB: `PERIOD [IF NOT EXISTS] FOR name (start, end)`.
     pub(super) fn period(&mut self) -> Parsed<PeriodDef> {
         let first = self.at;
-        self.expect_words(&[Kw::PERIOD, Kw::FOR])?;
+        self.expect_kw(Kw::PERIOD)?;
         let if_not_exists = self.if_not_exists();
+        self.expect_kw(Kw::FOR)?;
         let name = self.ident_as("period name")?;
         self.expect_open()?;
         let start: Ident = self.ident_as("column name")?;
@@ -101,26 +109,23 @@ impl Parser<'_> {
     pub(super) fn rename_table(&mut self) -> Parsed<RenameTable> {
         let if_exists = self.if_exists();
         let mut wait = None;
-        let mut first = true;
         let renames = self.comma_list(|parser| {
             let from = parser.table_name()?;
-            if std::mem::take(&mut first) {
-                wait = parser.wait()?;
-            }
+            wait = parser.wait()?.or(wait.take());
             parser.expect_kw(Kw::TO)?;
             Ok((from, parser.table_name()?))
         })?;
         Ok(RenameTable { if_exists, wait, renames })
     }
 
-    /// Behind DROP [TEMPORARY] TABLE.
-    pub(super) fn drop_table(&mut self, temporary: bool) -> Parsed<DropTable> {
+    /// Behind DROP TABLE.
+    pub(super) fn drop_table(&mut self) -> Parsed<DropTable> {
         let if_exists = self.if_exists();
         let tables = self.comma_list(Self::table_name)?;
         let wait = self.wait()?;
         let behaviour = self.accept_one_of(&[Kw::RESTRICT, Kw::CASCADE]).map(|kw| kw.name().to_owned());
         let purge = self.accept_kw(Kw::PURGE);
-        Ok(DropTable { temporary, if_exists, tables, behaviour, wait, purge })
+        Ok(DropTable { temporary: false, global: false, if_exists, tables, behaviour, wait, purge })
     }
 
     /// Behind TRUNCATE [TABLE].
@@ -128,9 +133,4 @@ impl Parser<'_> {
         let table = self.table_name()?;
         Ok(TruncateTable { table, wait: self.wait()? })
     }
-}
-
-/// MariaDB's discovering engines (`ENGINE=CONNECT ...`, `SEQUENCE=1`) find the columns themselves.
-fn options_make_a_table(options: &TableOptions) -> bool {
-    options.engine().is_some()
 }

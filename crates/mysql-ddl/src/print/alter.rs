@@ -66,7 +66,7 @@ impl Display for AlterClause {
             | AlterClause::AddPeriod(_)
             | AlterClause::AddSystemVersioning => write_add(f, self),
             AlterClause::DropColumn { .. }
-            | AlterClause::DropPrimaryKey { .. }
+            | AlterClause::DropPrimaryKey
             | AlterClause::DropIndex { .. }
             | AlterClause::DropForeignKey { .. }
             | AlterClause::DropCheck { .. }
@@ -115,12 +115,15 @@ fn write_drop(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result {
         AlterClause::DropForeignKey { if_exists, name } => ("FOREIGN KEY", *if_exists, Some(name)),
         AlterClause::DropCheck { if_exists, name } => ("CHECK", *if_exists, Some(name)),
         AlterClause::DropConstraint { if_exists, name } => ("CONSTRAINT", *if_exists, Some(name)),
-        AlterClause::DropPeriod { if_exists, name } => ("PERIOD FOR", *if_exists, Some(name)),
-        AlterClause::DropPrimaryKey { if_exists } => ("PRIMARY KEY", *if_exists, None),
+        AlterClause::DropPeriod { if_exists, name } => ("PERIOD", *if_exists, Some(name)),
+        AlterClause::DropPrimaryKey => ("PRIMARY KEY", false, None),
         _ => ("SYSTEM VERSIONING", false, None),
     };
     write!(f, "DROP {what}")?;
     if_exists(f, there)?;
+    if matches!(clause, AlterClause::DropPeriod { .. }) {
+        f.write_str(" FOR")?;
+    }
     optional(f, "", name)
 }
 
@@ -203,7 +206,8 @@ fn write_partition(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result {
         AlterClause::AddPartition { if_not_exists: there, local: l, definitions } => {
             f.write_str("ADD PARTITION")?;
             if_not_exists(f, *there)?;
-            write!(f, "{} ({})", local(l), Commas(definitions))
+            f.write_str(local(l))?;
+            if definitions.is_empty() { Ok(()) } else { write!(f, " ({})", Commas(definitions)) }
         }
         AlterClause::AddPartitionCount { if_not_exists: there, local: l, count } => {
             f.write_str("ADD PARTITION")?;

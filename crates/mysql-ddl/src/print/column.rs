@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Charset, Commas, Quoted, Word, optional};
+use super::{Charset, Commas, Quoted, Word, flag, optional};
 use crate::ast::{
     ColumnAttribute, ColumnDef, ColumnPosition, DataType, DefaultValue, GeneratedStorage, Literal,
     LiteralKind, PrimaryKeyLayout, TypeKind,
@@ -67,39 +67,48 @@ impl TypeKind {
 
 impl Display for DataType {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.national {
-            f.write_str("NATIONAL ")?;
-        }
-        f.write_str(self.kind.name())?;
-        match (self.length, self.scale, &self.element) {
-            (Some(length), Some(scale), _) => write!(f, "({length},{scale})")?,
-            (Some(length), None, _) => write!(f, "({length})")?,
-            (None, _, Some(element)) => write!(f, "({element})")?,
-            _ => {}
-        }
-        if !self.members.is_empty() {
-            let members: Vec<Quoted<'_>> = self.members.iter().map(|member| Quoted(member)).collect();
-            write!(f, "({})", Commas(&members))?;
-        }
-        if self.unsigned {
-            f.write_str(" UNSIGNED")?;
-        }
-        if self.zerofill {
-            f.write_str(" ZEROFILL")?;
-        }
-        optional(f, "CHARACTER SET", self.charset.as_deref().map(Charset).as_ref())?;
-        if self.binary {
-            f.write_str(" BINARY")?;
-        }
-        optional(f, "COLLATE", self.collation.as_deref().map(Charset).as_ref())
+        write_type_without_charset(f, self)?;
+        write_charset(f, self)
     }
+}
+
+fn write_type_without_charset(f: &mut Formatter<'_>, data_type: &DataType) -> fmt::Result {
+    if data_type.national {
+        f.write_str("NATIONAL ")?;
+    }
+    f.write_str(data_type.kind.name())?;
+    match (data_type.length, data_type.scale, &data_type.element) {
+        (Some(length), Some(scale), _) => write!(f, "({length},{scale})")?,
+        (Some(length), None, _) => write!(f, "({length})")?,
+        (None, _, Some(element)) => write!(f, "({element})")?,
+        _ => {}
+    }
+    if !data_type.members.is_empty() {
+        let members: Vec<Quoted<'_>> = data_type.members.iter().map(|member| Quoted(member)).collect();
+        write!(f, "({})", Commas(&members))?;
+    }
+    flag(f, data_type.unsigned, "UNSIGNED")?;
+    flag(f, data_type.zerofill, "ZEROFILL")
+}
+
+fn write_charset(f: &mut Formatter<'_>, data_type: &DataType) -> fmt::Result {
+    optional(f, "CHARACTER SET", data_type.charset.as_deref().map(Charset).as_ref())?;
+    flag(f, data_type.binary, "BINARY")?;
+    optional(f, "COLLATE", data_type.collation.as_deref().map(Charset).as_ref())
 }
 
 impl Display for ColumnDef {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         Display::fmt(&self.name, f)?;
-        optional(f, "", self.data_type.as_ref())?;
-        self.attributes.iter().try_for_each(|attribute| write!(f, " {attribute}"))
+        // MariaDB wants COMPRESSED between the type and its charset.
+        let compressed = |attribute: &&ColumnAttribute| matches!(attribute, ColumnAttribute::Compressed(_));
+        if let Some(data_type) = &self.data_type {
+            f.write_str(" ")?;
+            write_type_without_charset(f, data_type)?;
+            self.attributes.iter().filter(compressed).try_for_each(|attribute| write!(f, " {attribute}"))?;
+            write_charset(f, data_type)?;
+        }
+        self.attributes.iter().filter(|a| !compressed(a)).try_for_each(|attribute| write!(f, " {attribute}"))
     }
 }
 
@@ -175,7 +184,7 @@ impl Display for ColumnAttribute {
             A::SerialDefaultValue => f.write_str("SERIAL DEFAULT VALUE"),
             A::NotSecondary => f.write_str("NOT SECONDARY"),
             A::SkipIndex(list) => write!(f, "SKIP_INDEX{list}"),
-            A::EngineOption { name, value } => write!(f, "{name}={value}"),
+            A::EngineOption { name, value } => write!(f, "{}={value}", Word(&name.value)),
         }
     }
 }

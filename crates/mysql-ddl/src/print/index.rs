@@ -53,16 +53,20 @@ impl Display for IndexDef {
         f.write_str(self.kind.name())?;
         if_not_exists(f, self.if_not_exists)?;
         optional(f, "", self.name.as_ref())?;
-        write_parts_and_options(f, self)
+        write_parts(f, self)?;
+        write_options(f, self)
     }
 }
 
-fn write_parts_and_options(f: &mut Formatter<'_>, index: &IndexDef) -> fmt::Result {
+fn write_parts(f: &mut Formatter<'_>, index: &IndexDef) -> fmt::Result {
     write!(f, " ({}", Commas(&index.parts))?;
     if let Some(period) = &index.without_overlaps {
         write!(f, ", {period} WITHOUT OVERLAPS")?;
     }
-    f.write_str(")")?;
+    f.write_str(")")
+}
+
+fn write_options(f: &mut Formatter<'_>, index: &IndexDef) -> fmt::Result {
     index.options.iter().try_for_each(|option| write!(f, " {option}"))?;
     optional(f, "", index.partitioning.as_ref())
 }
@@ -137,11 +141,11 @@ impl Display for ReferentialAction {
 impl Display for CheckDef {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(constraint) = &self.constraint {
-            write!(f, "CONSTRAINT {constraint} ")?;
+            f.write_str("CONSTRAINT")?;
+            if_not_exists(f, self.if_not_exists)?;
+            write!(f, " {constraint} ")?;
         }
-        f.write_str("CHECK")?;
-        if_not_exists(f, self.if_not_exists)?;
-        write!(f, " ({})", self.expr)?;
+        write!(f, "CHECK ({})", self.expr)?;
         f.write_str(match self.enforced {
             Some(true) => " ENFORCED",
             Some(false) => " NOT ENFORCED",
@@ -168,8 +172,9 @@ impl Display for CreateIndex {
         if_not_exists(f, self.index.if_not_exists)?;
         optional(f, "", self.index.name.as_ref())?;
         write!(f, " ON {}", self.table)?;
+        write_parts(f, &self.index)?;
         optional(f, "", self.wait.as_ref())?;
-        write_parts_and_options(f, &self.index)?;
+        write_options(f, &self.index)?;
         optional(f, "ALGORITHM =", self.algorithm.as_ref())?;
         optional(f, "LOCK =", self.lock.as_ref())
     }

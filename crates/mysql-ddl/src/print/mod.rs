@@ -8,6 +8,8 @@ mod partition;
 mod statement;
 mod table;
 
+pub(crate) use table::stands_behind_partitions;
+
 use std::fmt::{self, Display, Formatter, Write};
 
 use crate::ast::{Fragment, Ident, ObjectName};

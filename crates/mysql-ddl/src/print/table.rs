@@ -13,6 +13,7 @@ impl Display for CreateTable {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("CREATE")?;
         flag(f, self.or_replace, "OR REPLACE")?;
+        flag(f, self.global, "GLOBAL")?;
         flag(f, self.temporary, "TEMPORARY")?;
         flag(f, self.external, "EXTERNAL")?;
         f.write_str(" TABLE")?;
@@ -27,21 +28,22 @@ impl Display for CreateTable {
 
 const COLUMN_GROUP: &str = "WITH COLUMN GROUP";
 
+/// OceanBase wants its column groups, TiDB its ON COMMIT behind the partitions.
+pub(crate) fn stands_behind_partitions(option: &TableOption) -> bool {
+    option.name == COLUMN_GROUP || option.name.starts_with("ON COMMIT")
+}
+
 /// With a space in front.
 impl Display for TableDefinition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if !self.elements.is_empty() {
             write!(f, " ({})", Commas(&self.elements))?;
         }
-        // OceanBase wants its column groups behind the partitions.
-        let behind = |option: &&TableOption| option.name == COLUMN_GROUP;
-        self.options
-            .0
-            .iter()
-            .filter(|option| !behind(option))
-            .try_for_each(|option| write!(f, " {option}"))?;
+        let (behind, before): (Vec<_>, Vec<_>) =
+            self.options.0.iter().partition(|o| stands_behind_partitions(o));
+        before.into_iter().try_for_each(|option| write!(f, " {option}"))?;
         optional(f, "", self.partitioning.as_ref())?;
-        self.options.0.iter().filter(behind).try_for_each(|option| write!(f, " {option}"))?;
+        behind.into_iter().try_for_each(|option| write!(f, " {option}"))?;
         optional(f, "", self.query.as_ref())
     }
 }
@@ -71,9 +73,9 @@ impl Display for TableElement {
 
 impl Display for PeriodDef {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("PERIOD FOR")?;
+        f.write_str("PERIOD")?;
         if_not_exists(f, self.if_not_exists)?;
-        write!(f, " {} ({}, {})", self.name, self.start, self.end)
+        write!(f, " FOR {} ({}, {})", self.name, self.start, self.end)
     }
 }
 
@@ -105,6 +107,10 @@ impl Display for TableOption {
 
 impl Display for DatabaseOption {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // Behind ALTER DATABASE without a name, these words alone would be the name.
+        if matches!(self.name.as_str(), "ENCRYPTION" | "PLACEMENT POLICY") {
+            f.write_str("DEFAULT ")?;
+        }
         write_option(f, &self.name, &self.value)
     }
 }
@@ -143,6 +149,7 @@ impl Display for RenameTable {
 impl Display for DropTable {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("DROP")?;
+        flag(f, self.global, "GLOBAL")?;
         flag(f, self.temporary, "TEMPORARY")?;
         f.write_str(" TABLE")?;
         if_exists(f, self.if_exists)?;

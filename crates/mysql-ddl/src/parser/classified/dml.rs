@@ -54,7 +54,11 @@ impl Parser<'_> {
 
     /// The one table of a single-table statement, empty when there are several.
     fn single_target(&mut self, ends: &[Kw]) -> Parsed<Vec<TableName>> {
-        if !self.is_identifier(self.peek()) {
+        // `DELETE FROM t.*, u.* USING ..` names several.
+        let all_columns = |ahead: usize| {
+            self.nth(ahead).kind == TokenKind::Dot && self.nth(ahead + 1).kind == TokenKind::Op(b'*')
+        };
+        if !self.is_identifier(self.peek()) || all_columns(1) || all_columns(3) {
             return Ok(Vec::new());
         }
         let table = self.table_name()?;
