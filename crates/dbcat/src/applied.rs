@@ -4,7 +4,9 @@
 //! Statements that may simply run again (MODIFY, TRUNCATE, DROP ... IF EXISTS) count as not applied.
 
 use whimbrel_model::TableSchema;
-use whimbrel_mysql_ddl::ast::{AlterClause, Body, CreateTableBody, KeyPartTarget, TableElement};
+use whimbrel_mysql_ddl::ast::{
+    AlterClause, Body, CreateTableBody, IndexVisibility, KeyPartTarget, TableElement,
+};
 use whimbrel_mysql_ddl::{Dialect, ParseOptions};
 
 /// `current` is the target's table now, by the name that the statement is about (for RENAME: the new name); `None`
@@ -37,6 +39,7 @@ fn clause_applied(clause: &AlterClause, table: &TableSchema) -> Option<bool> {
     };
     let has_foreign_key =
         |name: &str| table.foreign_keys.iter().any(|key| key.name.eq_ignore_ascii_case(name));
+    let has_check = |name: &str| table.checks.iter().any(|check| check.name.eq_ignore_ascii_case(name));
     match clause {
         A::AddColumn { column, .. } => Some(has_column(&column.name.value)),
         A::AddElements { elements, .. } => elements.iter().find_map(|element| match element {
@@ -64,7 +67,18 @@ fn clause_applied(clause: &AlterClause, table: &TableSchema) -> Option<bool> {
         A::DropIndex { name, .. } => Some(!has_key(&name.value)),
         A::DropPrimaryKey { .. } => Some(table.primary_key.is_none()),
         A::RenameIndex { from, to, .. } => Some(has_key(&to.value) && !has_key(&from.value)),
+        A::AlterIndex { name, visibility, .. } => {
+            let hidden = matches!(visibility, IndexVisibility::Invisible | IndexVisibility::Ignored);
+            let mut keys = table.unique_keys.iter().chain(&table.indexes);
+            Some(keys.any(|key| key.name.eq_ignore_ascii_case(&name.value) && key.invisible == hidden))
+        }
         A::AddForeignKey(key) => key.constraint.as_ref().map(|name| has_foreign_key(&name.value)),
+        A::AddCheck(check) => check.constraint.as_ref().map(|name| has_check(&name.value)),
+        A::DropCheck { name, .. } => Some(!has_check(&name.value)),
+        // OceanBase and MySQL drop any constraint by this; a check is what this crate writes it for.
+        A::DropConstraint { name, .. } => {
+            Some(!has_check(&name.value) && !has_foreign_key(&name.value) && !has_key(&name.value))
+        }
         A::DropForeignKey { name, .. } => Some(!has_foreign_key(&name.value)),
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! Column definitions are rendered from the table as it is after the statement, converted by the rules of the full
 //! migration; so an added column is at the target what it would have been had it been there from the start.
 
+use whimbrel_connector::Flavor;
 use whimbrel_model::{Column, TableSchema};
 use whimbrel_mysql_ddl::ast::{
     AlterClause, AlterColumnAction, ColumnPosition, IndexDef, IndexKind, IndexVisibility, PartitionDef,
@@ -20,6 +21,8 @@ pub(crate) enum Stage {
     DropKeys,
     Columns,
     AddKeys,
+    /// OceanBase takes no heed of INVISIBLE in ADD KEY.
+    HideKeys,
     Partitions,
 }
 
@@ -130,9 +133,12 @@ impl Clauses<'_> {
                 );
             }
             A::AlterIndex { name, visibility, .. } => {
-                let word = match visibility {
-                    IndexVisibility::Visible | IndexVisibility::NotIgnored => "VISIBLE",
-                    IndexVisibility::Invisible | IndexVisibility::Ignored => "INVISIBLE",
+                let visible = matches!(visibility, IndexVisibility::Visible | IndexVisibility::NotIgnored);
+                let word = match (self.target.flavor, visible) {
+                    (Flavor::MariaDb, true) => "NOT IGNORED",
+                    (Flavor::MariaDb, false) => "IGNORED",
+                    (_, true) => "VISIBLE",
+                    (_, false) => "INVISIBLE",
                 };
                 self.push(Stage::AddKeys, format!("ALTER INDEX {} {word}", quoted(&name.value)));
             }
@@ -219,7 +225,11 @@ impl Clauses<'_> {
         // A key that the rules leave out (no vectors, no expressions at the target) is none to add.
         if let Some(key) = found {
             let sql = format!("ADD {}", render::key(key, unique, self.target));
+            let hide = (key.invisible && self.target.is_oceanbase()).then(|| quoted(&key.name));
             self.push(Stage::AddKeys, sql);
+            if let Some(name) = hide {
+                self.push(Stage::HideKeys, format!("ALTER INDEX {name} INVISIBLE"));
+            }
         }
         Ok(())
     }

@@ -34,16 +34,23 @@ pub(crate) fn map(
     let kept = target.has_charset(charset.name());
     let to = if kept { charset } else { Charset::Utf8mb4 };
     let name = if unique { binary(target, to) } else { closest(target, to, collation) };
-    // utf8mb3 in utf8mb4 is the same text; all else deserves a word.
-    let loss =
-        if name.ends_with("_bin") == collation.ends_with("_bin") { Loss::None } else { Loss::Behaviour };
-    let why = if unique { " (part of a key: no two keys may become equal)" } else { "" };
-    notes.push(Note {
-        loss,
-        object: object.to_owned(),
-        text: format!("the target has no collation {collation}: {name} instead{why}"),
-    });
+    // The same rules in a larger charset (utf8mb3_bin as utf8mb4_bin) change nothing.
+    let rules = |name: &str| name.split_once('_').map(|(_, rules)| rules.to_owned());
+    let loss = if rules(&name) == rules(collation) { Loss::None } else { Loss::Behaviour };
+    let mut text = format!("the target has no collation {collation}: {name} instead");
+    if unique {
+        text.push_str(" (part of a key: no two keys may become equal)");
+        if minds_trailing_spaces(collation) && !minds_trailing_spaces(&name) {
+            text.push_str("; it ignores spaces at the end, so keys that differ only in these will collide");
+        }
+    }
+    notes.push(Note { loss, object: object.to_owned(), text });
     Mapped { charset: to, collation: name }
+}
+
+/// NO PAD: MySQL's 0900 collations, MariaDB's `nopad` ones.
+fn minds_trailing_spaces(collation: &str) -> bool {
+    collation.contains("_0900_") || collation.contains("nopad")
 }
 
 /// The collation's name at the target, if it has it: `utf8_bin` and `utf8mb3_bin` are one.

@@ -11,6 +11,7 @@
 //! | `profile.rs` | what the target can do |
 //! | `rules.rs` | conversion rules of types, as a table |
 //! | `collation.rs` | charsets and collations |
+//! | `partitioning.rs` | PARTITION BY clauses |
 //! | `table.rs` | a table, converted, with its statements |
 //! | `render.rs` | SQL of columns, keys, tables |
 //! | `statement.rs`, `clause.rs` | statements of a source's log |
@@ -19,6 +20,7 @@
 mod applied;
 mod clause;
 mod collation;
+mod partitioning;
 mod profile;
 pub mod render;
 mod rules;

@@ -72,6 +72,8 @@ pub fn data_type(data_type: &DataType) -> String {
         DataType::Enum { members: m, collation, .. } => members("enum", m, collation),
         DataType::Set { members: m, collation, .. } => members("set", m, collation),
         DataType::Json => "json".to_owned(),
+        // MySQL's own word for it is none of MariaDB's.
+        DataType::Geometry { kind, .. } if kind == "geomcollection" => "geometrycollection".to_owned(),
         DataType::Geometry { kind, .. } => kind.clone(),
         DataType::Vector { dimensions } => format!("vector({dimensions})"),
         DataType::Uuid => "uuid".to_owned(),
@@ -119,14 +121,13 @@ pub fn column(column: &Column, target: &TargetProfile) -> String {
     if let Some(generated) = &column.generated {
         let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
         let _ = write!(out, " GENERATED ALWAYS AS ({}) {kind}", generated.expression);
-        // MariaDB knows no NOT NULL of generated columns.
-        if !column.nullable && target.flavor != Flavor::MariaDb {
+        if !column.nullable {
             out.push_str(" NOT NULL");
         }
     } else {
         out.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
         if let Some(default) = &column.default {
-            out.push_str(&default_clause(default, &column.data_type));
+            out.push_str(&default_clause(default, &column.data_type, target));
         }
         if let Some(expression) = &column.on_update {
             let _ = write!(out, " ON UPDATE {expression}");
@@ -147,9 +148,12 @@ pub fn column(column: &Column, target: &TargetProfile) -> String {
     out
 }
 
-fn default_clause(default: &ColumnDefault, data_type: &DataType) -> String {
+fn default_clause(default: &ColumnDefault, data_type: &DataType, target: &TargetProfile) -> String {
+    // MySQL takes defaults of these types only in parentheses (8.0.13); MariaDB either way.
+    let parentheses = is_large(data_type) && target.flavor == Flavor::Mysql;
     match default {
         ColumnDefault::Null => " DEFAULT NULL".to_owned(),
+        ColumnDefault::Expression(text) if parentheses => format!(" DEFAULT ({text})"),
         ColumnDefault::Literal(text) => {
             let bare = match data_type {
                 DataType::Bit { .. } => text.starts_with("b'") || text.starts_with("B'"),
@@ -158,7 +162,7 @@ fn default_clause(default: &ColumnDefault, data_type: &DataType) -> String {
             };
             if bare { format!(" DEFAULT {text}") } else { format!(" DEFAULT {}", string(text)) }
         }
-        ColumnDefault::Expression(expression) if is_now(expression) => format!(" DEFAULT {expression}"),
+        ColumnDefault::Expression(text) if is_now(text) || is_bare(text) => format!(" DEFAULT {text}"),
         ColumnDefault::Expression(expression) => format!(" DEFAULT ({expression})"),
     }
 }
@@ -167,6 +171,53 @@ fn default_clause(default: &ColumnDefault, data_type: &DataType) -> String {
 pub(crate) fn is_now(expression: &str) -> bool {
     let word = expression.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(word.as_str(), "current_timestamp" | "now" | "localtime" | "localtimestamp")
+}
+
+/// Types that take no plain default.
+pub(crate) fn is_large(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Text { .. } | DataType::Blob { .. } | DataType::Json | DataType::Geometry { .. }
+    )
+}
+
+/// A bit or hexadecimal literal, which every version of every server takes without parentheses.
+pub(crate) fn is_bare(expression: &str) -> bool {
+    let quoted = |digit: fn(char) -> bool| {
+        let inner = expression.get(2..).and_then(|rest| rest.strip_suffix('\''));
+        inner.is_some_and(|digits| digits.chars().all(digit))
+    };
+    match expression.get(..2) {
+        Some("b'" | "B'") => quoted(|c| matches!(c, '0' | '1')),
+        Some("x'" | "X'") => quoted(|c| c.is_ascii_hexdigit()),
+        Some("0x") => expression.chars().skip(2).all(|c| c.is_ascii_hexdigit()),
+        _ => false,
+    }
+}
+
+/// The secondary indexes that CREATE TABLE can't do without: MySQL and MariaDB want an AUTO_INCREMENT column to begin a
+/// key from the start (1075), OceanBase makes no multi-valued index later (1235).
+pub(crate) fn indexes_from_the_start<'a>(table: &'a TableSchema, target: &TargetProfile) -> Vec<&'a Key> {
+    if target.is_oceanbase() {
+        return table.indexes.iter().filter(|key| is_multi_valued(key)).collect();
+    }
+    let Some(counted) = table.columns.iter().find(|column| column.auto_increment) else { return Vec::new() };
+    let begins = |key: &&Key| {
+        let first = key.parts.first().and_then(|part| part.column());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(&counted.name))
+    };
+    if table.primary_key.iter().chain(&table.unique_keys).any(|key| begins(&key)) {
+        return Vec::new();
+    }
+    table.indexes.iter().find(begins).into_iter().collect()
+}
+
+/// `CAST(... AS UNSIGNED ARRAY)`
+fn is_multi_valued(key: &Key) -> bool {
+    key.parts.iter().any(|part| match &part.on {
+        KeyPartOn::Expression(text) => text.to_lowercase().trim_end_matches([')', ' ']).ends_with(" array"),
+        KeyPartOn::Column(_) => false,
+    })
 }
 
 /// The parts of a key, in parentheses.
@@ -220,6 +271,22 @@ pub fn key(key: &Key, unique: bool, target: &TargetProfile) -> String {
     format!("{kind} {} {parts}{options}", quoted(&key.name))
 }
 
+/// The statement that adds a secondary index to a table that is there. `ADD KEY ... INVISIBLE` makes a visible index on
+/// OceanBase, CREATE INDEX doesn't.
+pub fn add_index(table: &TableName, key: &Key, target: &TargetProfile) -> String {
+    if !(key.invisible && target.is_oceanbase()) {
+        return format!("ALTER TABLE {} ADD {}", quoted_table(table), self::key(key, false, target));
+    }
+    let kind = match key.kind {
+        KeyKind::FullText => "FULLTEXT INDEX",
+        KeyKind::Spatial => "SPATIAL INDEX",
+        KeyKind::Vector => "VECTOR INDEX",
+        KeyKind::Ordered => "INDEX",
+    };
+    let (parts, options) = (key_parts(key, target), key_options(key, target));
+    format!("CREATE {kind} {} ON {} {parts}{options}", quoted(&key.name), quoted_table(table))
+}
+
 /// `CONSTRAINT name CHECK (...)`.
 pub fn check(check: &Check, target: &TargetProfile) -> String {
     let enforced = if check.enforced || target.flavor == Flavor::MariaDb { "" } else { " NOT ENFORCED" };
@@ -246,11 +313,13 @@ pub fn foreign_key(key: &ForeignKey) -> String {
     )
 }
 
-/// CREATE TABLE with columns, primary and unique keys and checks; no other indexes, no foreign keys.
+/// CREATE TABLE with columns, primary and unique keys and checks; no foreign keys, and only those other indexes
+/// that can't be made later.
 pub fn create_table(table: &TableSchema, target: &TargetProfile) -> String {
     let mut lines: Vec<String> = table.columns.iter().map(|c| column(c, target)).collect();
     lines.extend(table.primary_key.iter().map(|k| key(k, true, target)));
     lines.extend(table.unique_keys.iter().map(|k| key(k, true, target)));
+    lines.extend(indexes_from_the_start(table, target).into_iter().map(|k| key(k, false, target)));
     lines.extend(table.checks.iter().map(|c| check(c, target)));
     let mut out = format!("CREATE TABLE {} (\n  {}\n)", quoted_table(&table.name), lines.join(",\n  "));
     if !target.is_oceanbase() {

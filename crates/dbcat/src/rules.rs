@@ -1,7 +1,7 @@
 //! Conversion rules of types: data, in the order in which they are tried. A type that no rule names stays.
 
 use whimbrel_connector::Flavor;
-use whimbrel_model::{Charset, DataType};
+use whimbrel_model::{Charset, DataType, TextSize};
 
 use crate::Loss;
 use crate::profile::TargetProfile;
@@ -64,14 +64,14 @@ pub static RULES: &[Rule] = &[
         },
     },
     Rule {
-        from: "geometry with SRID n",
+        from: "geometry with SRID n (not 0)",
         to: "geometry without SRID",
         when: "the target is OceanBase",
         loss: Loss::Data,
         why: "OceanBase knows no spatial reference systems in this build (error 3548): values with an SRID other than \
               0 will be refused and parked",
         convert: |data_type, target| match data_type {
-            DataType::Geometry { kind, srid: Some(_) } if target.is_oceanbase() => {
+            DataType::Geometry { kind, srid: Some(1..) } if target.is_oceanbase() => {
                 Some(DataType::Geometry { kind: kind.clone(), srid: None })
             }
             _ => None,
@@ -88,6 +88,20 @@ pub static RULES: &[Rule] = &[
                 Some(DataType::Geometry { kind: kind.clone(), srid: None })
             }
             _ => None,
+        },
+    },
+    Rule {
+        from: "JSON",
+        to: "LONGTEXT",
+        when: "the target is MariaDB",
+        loss: Loss::Behaviour,
+        why: "MariaDB's JSON is text: the same document, as the source shows it",
+        convert: |data_type, target| {
+            (*data_type == DataType::Json && target.flavor == Flavor::MariaDb).then(|| DataType::Text {
+                size: TextSize::Long,
+                charset: Charset::Utf8mb4,
+                collation: "utf8mb4_bin".to_owned(),
+            })
         },
     },
     Rule {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use whimbrel_connector::Flavor;
-use whimbrel_model::schema::KeyKind;
-use whimbrel_model::{Column, ColumnDefault, DataType, Key, TableName, TableSchema, TextSize};
+use whimbrel_model::schema::{KeyKind, KeyPartOn};
+use whimbrel_model::{Column, ColumnDefault, DataType, Key, KeyPart, TableName, TableSchema, TextSize};
 
 use crate::profile::TargetProfile;
 use crate::rules::Rule;
-use crate::{Loss, Note, collation, render};
+use crate::{Loss, Note, collation, partitioning, render};
 
 /// A table as it will be at the target, with the statements that make it.
 #[derive(Clone, Debug)]
@@ -38,15 +38,14 @@ pub fn convert_table(
 ) -> ConvertedTable {
     let mut notes = Vec::new();
     let schema = convert_schema(source, target, rename, &mut notes);
+    let early = render::indexes_from_the_start(&schema, target);
     let create = render::create_table(&schema, target);
     let table = render::quoted_table(&schema.name);
     let indexes = schema
         .indexes
         .iter()
-        .map(|key| NamedDdl {
-            name: key.name.clone(),
-            sql: format!("ALTER TABLE {table} ADD {}", render::key(key, false, target)),
-        })
+        .filter(|key| !early.iter().any(|early| early.name == key.name))
+        .map(|key| NamedDdl { name: key.name.clone(), sql: render::add_index(&schema.name, key, target) })
         .collect();
     let foreign_keys = schema
         .foreign_keys
@@ -67,12 +66,15 @@ fn convert_schema(
 ) -> TableSchema {
     let mut table = source.clone();
     table.name = rename(&source.name);
+    // A child's column must compare like its parent's, which is in a key.
+    let children = source.foreign_keys.iter().flat_map(|key| &key.columns).map(|name| name.to_lowercase());
     let unique: HashSet<String> = source
         .primary_key
         .iter()
         .chain(&source.unique_keys)
         .flat_map(|key| &key.parts)
         .filter_map(|part| part.column().map(str::to_lowercase))
+        .chain(children)
         .collect();
     for column in &mut table.columns {
         let object = format!("{}.{}", source.name, column.name);
@@ -90,6 +92,14 @@ fn convert_schema(
     for key in &mut table.foreign_keys {
         key.parent = rename(&key.parent);
     }
+    for check in &mut table.checks {
+        check.expression = without_introducers(&check.expression, target);
+        // MariaDB counts them anew in each table; elsewhere their names are unique in the schema.
+        let counted = check.name.strip_prefix("CONSTRAINT_").is_some_and(|n| n.parse::<u32>().is_ok());
+        if counted && target.flavor != Flavor::MariaDb {
+            check.name.clear();
+        }
+    }
     if !target.has_checks() && !table.checks.is_empty() {
         note(
             notes,
@@ -100,7 +110,7 @@ fn convert_schema(
         table.checks.clear();
     }
     if let Some(text) = &source.partitioning {
-        table.partitioning = Some(partitioning(text, source, target, notes));
+        table.partitioning = partitioning::convert(text, &source.name, target, notes);
     }
     if source.engine.as_deref().is_some_and(|engine| !engine.eq_ignore_ascii_case("innodb")) {
         let engine = source.engine.as_deref().unwrap_or_default();
@@ -129,43 +139,46 @@ fn convert_column(
     if let Some((rule, converted)) = Rule::find(&column.data_type, target) {
         say(rule.loss, format!("{} becomes {}: {}", rule.from, rule.to, rule.why));
         column.data_type = converted;
-        // Functions of the source's own type say nothing at the target.
-        if matches!(column.default, Some(ColumnDefault::Expression(_))) && target.flavor != Flavor::MariaDb {
+        // Functions of the source's own type say nothing at the target; uuid() gives the same text everywhere.
+        let own = matches!(&column.default, Some(ColumnDefault::Expression(text)) if text != "uuid()" && !render::is_bare(text));
+        if own && target.flavor != Flavor::MariaDb {
             say(Loss::Behaviour, "its default expression is left out".to_owned());
             column.default = None;
         }
     }
     if column.default.as_ref().is_some_and(|d| *d != ColumnDefault::Null)
-        && is_large(&column.data_type)
+        && render::is_large(&column.data_type)
         && !target.has_defaults_for_large_types()
     {
         say(Loss::Behaviour, "the target allows no default for this type; it is left out".to_owned());
         column.default = None;
     }
+    if let Some(ColumnDefault::Literal(text)) = &column.default
+        && render::is_large(&column.data_type)
+        && target.flavor == Flavor::Mysql
+    {
+        // MySQL takes it only as an expression.
+        column.default = Some(ColumnDefault::Expression(render::string(text)));
+    }
+    if column.generated.is_some() && !column.nullable && target.flavor == Flavor::MariaDb {
+        say(Loss::Behaviour, "MariaDB can't say NOT NULL of a generated column".to_owned());
+        column.nullable = true;
+    }
     if column.invisible && !target.has_invisible_columns() {
         say(Loss::Behaviour, "the target has no invisible columns; it becomes visible".to_owned());
         column.invisible = false;
     }
-    if target.is_oceanbase() {
-        for expression in column.generated.iter_mut().map(|generated| &mut generated.expression) {
-            *expression = without_introducers(expression);
-        }
-        if let Some(ColumnDefault::Expression(expression)) = &mut column.default {
-            *expression = without_introducers(expression);
-        }
+    for expression in column.generated.iter_mut().map(|generated| &mut generated.expression) {
+        *expression = without_introducers(expression, target);
+    }
+    if let Some(ColumnDefault::Expression(expression)) = &mut column.default {
+        *expression = without_introducers(expression, target);
     }
     if let Some(collation) = column.data_type.collation().map(str::to_owned) {
         let charset = column.data_type.charset();
         let mapped = collation::map(target, (charset, &collation), unique, object, notes);
         set_collation(&mut column.data_type, mapped);
     }
-}
-
-fn is_large(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Text { .. } | DataType::Blob { .. } | DataType::Json | DataType::Geometry { .. }
-    )
 }
 
 fn set_collation(data_type: &mut DataType, mapped: collation::Mapped) {
@@ -192,24 +205,45 @@ fn set_collation(data_type: &mut DataType, mapped: collation::Mapped) {
     }
 }
 
-/// `_latin1'x'` is taken for a column's name by OceanBase, which knows `_utf8mb4` and `_binary` only.
-fn without_introducers(expression: &str) -> String {
+/// Takes charset introducers off where the target stumbles over them; its sessions speak utf8mb4 anyway.
+///
+/// OceanBase takes `_latin1'x'` for a column's name and knows `_utf8mb4` and `_binary` only. MariaDB stores
+/// `_utf8mb4'it\'s'` without the backslash and then can't read it (1064). What stands in quotes is left alone.
+fn without_introducers(expression: &str, target: &TargetProfile) -> String {
+    let known: &[&str] = match target.flavor {
+        Flavor::OceanBase => &["_utf8mb4", "_utf8", "_utf8mb3", "_binary"],
+        Flavor::MariaDb => &["_binary"],
+        Flavor::Mysql => return expression.to_owned(),
+    };
     let mut out = String::with_capacity(expression.len());
-    let mut rest = expression;
-    while let Some(at) = rest.find('_') {
-        let (before, tail) = rest.split_at(at);
-        out.push_str(before);
-        let word: String = tail.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        let after = &tail[word.len()..];
-        let begins = !before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '`' | '$'));
-        let introducer = begins && (after.starts_with('\'') || after.starts_with("\\'"));
-        let known = matches!(word.as_str(), "_utf8mb4" | "_binary" | "_utf8" | "_utf8mb3");
-        if !introducer || known {
-            out.push_str(&word);
+    // Where the word that is being read begins in `out`.
+    let mut word: Option<usize> = None;
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    for c in expression.chars() {
+        if let Some(open) = quote {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if open != '`' => escaped = true,
+                _ if c == open => quote = None,
+                _ => {}
+            }
+        } else if c.is_alphanumeric() || matches!(c, '_' | '$') {
+            word.get_or_insert(out.len());
+        } else {
+            if c == '\''
+                && let Some(start) = word
+                && out.get(start..).is_some_and(|text| text.starts_with('_') && !known.contains(&text))
+            {
+                out.truncate(start);
+            }
+            word = None;
+            if matches!(c, '\'' | '"' | '`') {
+                quote = Some(c);
+            }
         }
-        rest = after;
+        out.push(c);
     }
-    out.push_str(rest);
     out
 }
 
@@ -223,17 +257,44 @@ fn convert_keys(
     let mut say = |loss, key: &Key, text: String| {
         notes.push(Note { loss, object: format!("{name}, key {}", key.name), text });
     };
-    let prefixed = |key: &Key| key.parts.iter().any(|part| part.prefix.is_some());
-    if let Some(key) = table.primary_key.as_mut().filter(|key| target.is_oceanbase() && prefixed(key)) {
-        // OceanBase has no prefix primary keys (1064). The whole column tells more rows apart than its prefix, so
-        // no two rows become one.
-        say(Loss::Behaviour, key, "a primary key over a prefix becomes one over the whole column".to_owned());
-        key.parts.iter_mut().for_each(|part| part.prefix = None);
+    if target.is_oceanbase() && table.primary_key.as_ref().is_some_and(has_prefix) {
+        // OceanBase has no prefix primary keys (1064).
+        if let Some(mut key) = table.primary_key.take() {
+            if key.parts.iter().any(|part| is_indexed_by_prefix_only(part, &table.columns)) {
+                let text = "a primary key over a prefix becomes a unique key of the name primary_prefix";
+                say(Loss::Behaviour, &key, text.to_owned());
+                key.name = "primary_prefix".to_owned();
+                table.unique_keys.insert(0, key);
+            } else {
+                // The whole column tells more rows apart than its prefix, so no two rows become one.
+                let text = "a primary key over a prefix becomes one over the whole column";
+                say(Loss::Behaviour, &key, text.to_owned());
+                key.parts.iter_mut().for_each(|part| part.prefix = None);
+                table.primary_key = Some(key);
+            }
+        }
     }
+    for part in table.unique_keys.iter_mut().chain(&mut table.indexes).flat_map(|key| &mut key.parts) {
+        if let KeyPartOn::Expression(expression) = &mut part.on {
+            *expression = without_introducers(expression, target);
+        }
+    }
+    let columns = &table.columns;
     let functional = |key: &Key| key.parts.iter().any(|part| part.column().is_none());
     let mut keep = |key: &Key| {
         if functional(key) && !target.has_functional_keys() {
             say(Loss::Behaviour, key, "the target has no keys over expressions; left out".to_owned());
+            return false;
+        }
+        // MariaDB keeps a hash of a long column; nobody else has such keys (1170, OceanBase 1167).
+        let whole_text = key.kind == KeyKind::Ordered
+            && key.parts.iter().any(|part| part.prefix.is_none() && is_indexed_by_prefix_only(part, columns));
+        if whole_text && target.flavor != Flavor::MariaDb {
+            say(
+                Loss::Behaviour,
+                key,
+                "the target can't index whole TEXT and BLOB columns; left out".to_owned(),
+            );
             return false;
         }
         if key.kind == KeyKind::Vector {
@@ -247,45 +308,64 @@ fn convert_keys(
     };
     table.unique_keys.retain(&mut keep);
     table.indexes.retain(&mut keep);
+    if let Some(key) = &table.primary_key {
+        keep(key);
+    }
+    if !target.has_descending_keys() {
+        let keys = table.primary_key.iter_mut().chain(&mut table.unique_keys).chain(&mut table.indexes);
+        keys.flat_map(|key| &mut key.parts).for_each(|part| part.descending = false);
+    }
 }
 
-/// A PARTITION BY clause in the target's words.
-fn partitioning(text: &str, source: &TableSchema, target: &TargetProfile, notes: &mut Vec<Note>) -> String {
-    let mut out = text.trim().to_owned();
-    // SHOW CREATE TABLE wraps the clause in an executable comment.
-    if let Some(inner) = out.strip_prefix("/*!").and_then(|rest| rest.strip_suffix("*/")) {
-        out = inner.trim_start_matches(|c: char| c.is_ascii_digit()).trim().to_owned();
-    }
-    for engine in [" ENGINE = InnoDB", " ENGINE=InnoDB"] {
-        out = out.replace(engine, "");
-    }
-    if target.is_oceanbase() {
-        for (word, plain) in [("LINEAR HASH", "HASH"), ("LINEAR KEY", "KEY")] {
-            if out.contains(word) {
-                out = out.replace(word, plain);
-                note(notes, Loss::Behaviour, source, &format!("{word} partitioning becomes {plain}"));
-            }
-        }
-        for algorithm in ["ALGORITHM = 1 ", "ALGORITHM = 2 "] {
-            out = out.replace(algorithm, "");
-        }
-    }
-    out
+fn has_prefix(key: &Key) -> bool {
+    key.parts.iter().any(|part| part.prefix.is_some())
+}
+
+/// TEXT, BLOB and JSON can be indexed by a prefix only.
+fn is_indexed_by_prefix_only(part: &KeyPart, columns: &[Column]) -> bool {
+    part.column().is_some_and(|name| {
+        columns.iter().any(|column| {
+            column.name.eq_ignore_ascii_case(name)
+                && matches!(column.data_type, DataType::Text { .. } | DataType::Blob { .. } | DataType::Json)
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use whimbrel_connector::ServerInfo;
+
     use super::*;
 
+    fn target(flavor: Flavor) -> TargetProfile {
+        TargetProfile::new(&ServerInfo {
+            flavor,
+            version: (10, 11, 0),
+            version_text: String::new(),
+            server: String::new(),
+            variables: BTreeMap::new(),
+            collations: BTreeMap::new(),
+        })
+    }
+
     #[test]
-    fn introducers_that_the_target_takes_for_names_go() {
-        for (from, to) in [
-            ("concat(_latin1'a',`b_c`)", "concat('a',`b_c`)"),
-            ("concat(_utf8mb4'a',x_y)", "concat(_utf8mb4'a',x_y)"),
-            (r"_cp1252\'a\'", r"\'a\'"),
-            ("`_gbk` + 1", "`_gbk` + 1"),
+    fn introducers_that_the_target_stumbles_over_go() {
+        for (from, oceanbase, mariadb) in [
+            ("concat(_latin1'a',`b_c`)", "concat('a',`b_c`)", "concat('a',`b_c`)"),
+            ("concat(_utf8mb4'it\\'s',x_y)", "concat(_utf8mb4'it\\'s',x_y)", "concat('it\\'s',x_y)"),
+            (
+                "concat('_latin1','it\\'s _gbk')",
+                "concat('_latin1','it\\'s _gbk')",
+                "concat('_latin1','it\\'s _gbk')",
+            ),
+            ("`_gbk` + a_gbk 'x'", "`_gbk` + a_gbk 'x'", "`_gbk` + a_gbk 'x'"),
+            ("_binary'x' = _cp850'y'", "_binary'x' = 'y'", "_binary'x' = 'y'"),
         ] {
-            assert_eq!(without_introducers(from), to);
+            assert_eq!(without_introducers(from, &target(Flavor::OceanBase)), oceanbase);
+            assert_eq!(without_introducers(from, &target(Flavor::MariaDb)), mariadb);
+            assert_eq!(without_introducers(from, &target(Flavor::Mysql)), from);
         }
     }
 }
