@@ -174,8 +174,8 @@ fn mariadb_literal(text: &str) -> MariaDbDefault {
     {
         return MariaDbDefault::Text(literal);
     }
-    // x'00ff', as MariaDB 11.8 shows binary defaults.
-    if text.starts_with("x'") && text.ends_with('\'') {
+    // x'00ff', as MariaDB 11.8 shows binary defaults; X'00FF' as all show those that were written so.
+    if text.starts_with(['x', 'X']) && text.get(1..2) == Some("'") && text.ends_with('\'') {
         return MariaDbDefault::Text(String::new());
     }
     let number = text.strip_prefix('-').unwrap_or(text);

@@ -97,7 +97,7 @@ impl Catalog for MysqlCatalog {
         let sql = format!(
             "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, \
              COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0) FROM information_schema.TABLES \
-             WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
+             WHERE TABLE_SCHEMA = {}",
             literal(&folded)
         );
         let rows = self.session.rows_within(&sql, "reading tables", CATALOGUE).await?;
@@ -118,7 +118,10 @@ impl Catalog for MysqlCatalog {
                 },
             })
         };
-        Ok(rows.iter().filter_map(summary).collect())
+        let mut tables: Vec<TableSummary> = rows.iter().filter_map(summary).collect();
+        // Collations of the servers don't agree on the order.
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(tables)
     }
 
     async fn table_schemas(&mut self, names: &[TableName]) -> Result<Vec<TableSchema>> {
