@@ -114,8 +114,9 @@ impl LogType {
         matches!(self, Tiny | Short | Int24 | Long | LongLong | Float | Double | Decimal { .. } | Year)
     }
 
+    /// Types that the lists of collations count; geometry is a kind of BLOB there.
     fn is_text(self) -> bool {
-        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. })
+        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. } | Self::Geometry { .. })
     }
 
     fn is_enum_or_set(self) -> bool {

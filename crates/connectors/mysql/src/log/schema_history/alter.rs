@@ -99,7 +99,7 @@ impl<'a> Alteration<'a> {
     fn drop_keys(&mut self, clause: &AlterClause) -> Result<(), SchemaError> {
         let table = &mut self.table;
         let found = match clause {
-            AlterClause::DropPrimaryKey { if_exists } => *if_exists | table.primary_key.take().is_some(),
+            AlterClause::DropPrimaryKey => table.primary_key.take().is_some(),
             AlterClause::DropIndex { if_exists, name } => *if_exists | keys::drop_index(table, &name.value),
             AlterClause::DropForeignKey { name, .. } => {
                 table.foreign_keys.retain(|key| !same(&key.name, &name.value));

@@ -48,6 +48,8 @@ pub(super) fn add_index(table: &mut TableSchema, def: &IndexDef) -> Result<(), S
         table.primary_key = Some(key("PRIMARY".to_owned(), parts, def));
         return Ok(());
     }
+    let columns: Vec<String> = parts.iter().filter_map(|part| part.column().map(str::to_owned)).collect();
+    drop_generated(table, &columns);
     let name = given.unwrap_or_else(|| free_name(table, parts.first().and_then(KeyPart::column)));
     let key = key(name, parts, def);
     if def.kind == IndexKind::Unique {
@@ -142,6 +144,7 @@ pub(super) fn add_reference(
 ) {
     let columns: Vec<String> = columns.iter().map(|column| column_name(table, &column.value)).collect();
     let name = name.map(|name| name.value.clone());
+    drop_generated(table, &columns);
     if !all_keys(table).any(|key| starts_with(key, &columns)) {
         let index_name = match &name {
             Some(name) if !has_index(table, name) => name.clone(),
@@ -171,6 +174,26 @@ pub(super) fn add_reference(
         on_delete: action(references.on_delete),
     };
     table.foreign_keys.push(key);
+}
+
+/// Takes away an index that the server made for a foreign key (it has the key's name) once a new key on
+/// `columns` serves as well.
+fn drop_generated(table: &mut TableSchema, columns: &[String]) {
+    let foreign_keys = &table.foreign_keys;
+    table.indexes.retain(|index| {
+        let made_for = foreign_keys.iter().any(|key| {
+            same(&key.name, &index.name)
+                && starts_with(index, &key.columns)
+                && index.parts.len() == key.columns.len()
+        });
+        let covered = index.parts.len() <= columns.len()
+            && index
+                .parts
+                .iter()
+                .zip(columns)
+                .all(|(part, column)| part.column().is_some_and(|name| same(name, column)));
+        !(made_for && covered)
+    });
 }
 
 fn starts_with(key: &Key, columns: &[String]) -> bool {
