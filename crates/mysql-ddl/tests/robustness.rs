@@ -153,7 +153,7 @@ fn edited() -> impl Strategy<Value = (String, ParseOptions)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn token_soup(sql in soup(), which in 0usize..8) {

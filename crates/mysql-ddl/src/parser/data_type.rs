@@ -171,6 +171,8 @@ impl Parser<'_> {
         let mut data_type = self.type_name()?;
         let kind = data_type.kind;
         match shape(kind) {
+            // BOOL is TINYINT(1) already, and takes neither length nor sign.
+            Shape::Integer if data_type.length.is_some() => {}
             Shape::Integer => {
                 data_type.length = self.type_length()?;
                 self.number_attributes(&mut data_type);
