@@ -79,7 +79,7 @@ impl Converter<'_> {
             }
             Body::DropIndex(drop) => {
                 let clause = if drop.name.value.eq_ignore_ascii_case("PRIMARY") {
-                    AlterClause::DropPrimaryKey { if_exists: false }
+                    AlterClause::DropPrimaryKey
                 } else {
                     AlterClause::DropIndex { if_exists: false, name: drop.name.clone() }
                 };
