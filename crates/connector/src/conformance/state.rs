@@ -124,7 +124,7 @@ pub async fn taking_over_waits_for_open_transactions(playground: &dyn Playground
     let mut taking = playground.target().take_over(&task);
     // One that doesn't wait takes a few round trips.
     let ended = tokio::time::timeout(Duration::from_millis(500), &mut taking).await;
-    assert!(ended.is_err(), "the take-over didn't wait");
+    assert!(ended.is_err(), "the take-over didn't wait but ended with {ended:?}");
     let committed = old.commit().await;
     let epoch = must(taking.await);
     let mut new = must(playground.target().writer(&task, epoch).await);

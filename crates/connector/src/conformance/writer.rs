@@ -154,7 +154,7 @@ pub async fn upserts_keep_what_only_the_target_has(playground: &dyn Playground) 
             [with(99, row(1, 11, "changed")), with(7, row(2, 20, "b")), with(7, row(3, 30, "new"))];
         assert_eq!(content(playground, &plan.target).await, expected, "{target}");
         let fetched = must(writer.fetch(&plan, &refs(&rows)).await);
-        assert_eq!(all_values(&sorted(&fetched)), [row(1, 11, "changed"), row(3, 30, "new")]);
+        assert_eq!(sorted_rows(all_values(&fetched)), [row(1, 11, "changed"), row(3, 30, "new")]);
     }
 }
 
@@ -230,7 +230,7 @@ pub async fn updates_change_what_they_name(playground: &dyn Playground) {
 
 /// Without a key, one row that is equal in all columns goes for each row given; text of another case isn't equal.
 pub async fn keyless_rows_are_matched_as_a_whole(playground: &dyn Playground) {
-    let name = create_table(playground, "keyless", "a INT, v VARCHAR(20)").await;
+    let name = create_table(playground, "whole_rows", "a INT, v VARCHAR(20)").await;
     let table = version_of(playground, &name).await;
     let plan = plan(&table, schema_of(playground, &name).await);
     assert!(plan.is_keyless());

@@ -107,7 +107,7 @@ impl<'a> RowKey<'a> {
             if index > 0 {
                 out.extend_from_slice(b" OR (");
                 for (at, equal) in self.columns[..index].iter().enumerate() {
-                    push_identifier(out, equal.name);
+                    equal.literal.push_column(out, equal.name);
                     out.push(b'=');
                     equal.push_value(out, bound.get(at))?;
                     out.extend_from_slice(b" AND ");
@@ -136,6 +136,7 @@ impl<'a> RowKey<'a> {
             .enumerate()
             .map(|(index, column)| (index, column.name, column.literal))
             .collect();
+        let form = form.for_types(self.columns.iter().map(|column| column.data_type));
         push_key_list(out, &columns, rows, form)
     }
 }
@@ -161,7 +162,7 @@ impl KeyColumn<'_> {
             self.push_members(out, members.len() as u64, u64::from(number), greater, inclusive);
             return Ok(());
         }
-        push_identifier(out, self.name);
+        self.literal.push_column(out, self.name);
         out.push(if greater { b'>' } else { b'<' });
         if inclusive {
             out.push(b'=');
@@ -201,6 +202,17 @@ pub enum ListForm {
     Conditions,
 }
 
+impl ListForm {
+    /// The form for columns of these types: MySQL compares an ENUM or SET within a row as text, so that its number is
+    /// never found there.
+    #[must_use]
+    pub fn for_types<'t>(self, mut types: impl Iterator<Item = &'t DataType>) -> Self {
+        let members =
+            types.any(|data_type| matches!(data_type, DataType::Enum { .. } | DataType::Set { .. }));
+        if members { Self::Conditions } else { self }
+    }
+}
+
 /// Appends a condition that holds for the rows whose columns (position in `rows`, name at the server, form of the
 /// literal) have the values of one of `rows`.
 pub fn push_key_list<'b>(
@@ -217,7 +229,7 @@ pub fn push_key_list<'b>(
             out.extend_from_slice(if index > 0 { b" OR " } else { b"" });
             for (at, column) in columns.iter().enumerate() {
                 out.extend_from_slice(if at > 0 { b" AND " } else { b"(" });
-                push_identifier(out, column.1);
+                column.2.push_column(out, column.1);
                 out.push(b'=');
                 value(out, column, row)?;
             }
@@ -226,7 +238,10 @@ pub fn push_key_list<'b>(
         return Ok(());
     }
     let single = columns.len() == 1;
-    push_name_list(out, columns.iter().map(|column| column.1), !single);
+    match columns {
+        [(_, name, literal)] => literal.push_column(out, name),
+        _ => push_name_list(out, columns.iter().map(|column| column.1), true),
+    }
     out.extend_from_slice(b" IN (");
     for (index, row) in rows.enumerate() {
         if index > 0 {

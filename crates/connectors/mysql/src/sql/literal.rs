@@ -18,7 +18,7 @@
 use whimbrel_model::{Charset, DataType, ValueRef};
 
 use super::fixed_bytes;
-use crate::wire::{push_hex, push_string};
+use crate::wire::{push_hex, push_identifier, push_string};
 
 /// Why a cell can't be written as a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,9 @@ enum Form<'a> {
     Introduced(Charset),
     Enum(&'a [String]),
     Set(&'a [String]),
+    /// The number that a member of the first list has in the second.
+    EnumNumber(&'a [String], &'a [String]),
+    SetNumber(&'a [String], &'a [String]),
     FixedBytes(&'a DataType),
 }
 
@@ -87,9 +90,19 @@ impl<'a> Literal<'a> {
         Self { form, short_floats }
     }
 
-    /// As [`Literal::new`], to be compared with the stored value: floats always exact.
-    pub fn compared(source: &'a DataType, target: &DataType) -> Self {
-        Self { short_floats: false, ..Self::new(source, target) }
+    /// As [`Literal::new`], to be compared with the stored value: floats always exact, and ENUM and SET by number,
+    /// because seekdb refuses to compare an indexed one with text (1210).
+    pub fn compared(source: &'a DataType, target: &'a DataType) -> Self {
+        let form = match (source, target) {
+            (DataType::Enum { members: from, .. }, DataType::Enum { members: to, .. }) => {
+                Form::EnumNumber(from, to)
+            }
+            (DataType::Set { members: from, .. }, DataType::Set { members: to, .. }) => {
+                Form::SetNumber(from, to)
+            }
+            _ => Self::new(source, target).form,
+        };
+        Self { form, short_floats: false }
     }
 
     /// For values of a column that are compared with the same column of the server that they were read from. Text
@@ -97,7 +110,8 @@ impl<'a> Literal<'a> {
     /// servers that know no `_charset` but UTF-8 and binary (OceanBase).
     pub fn own(data_type: &'a DataType, introducers: bool) -> Self {
         let form = match data_type {
-            DataType::Enum { .. } | DataType::Set { .. } => Form::Value,
+            DataType::Enum { members, .. } => Form::EnumNumber(members, members),
+            DataType::Set { members, .. } => Form::SetNumber(members, members),
             _ => match data_type.charset() {
                 Charset::Binary => Self::new(data_type, data_type).form,
                 Charset::Utf8mb4 => Form::Text(Charset::Utf8mb4),
@@ -106,6 +120,18 @@ impl<'a> Literal<'a> {
             },
         };
         Self { form, short_floats: false }
+    }
+
+    /// Appends the column as it compares with literals made by [`Literal::compared`] or [`Literal::own`]. A SET is
+    /// cast, because MySQL and MariaDB take its number for a signed one. No index is used for it then.
+    pub fn push_column(&self, out: &mut Vec<u8>, name: &str) {
+        if matches!(self.form, Form::SetNumber(..)) {
+            out.extend_from_slice(b"CAST(");
+            push_identifier(out, name);
+            out.extend_from_slice(b" AS UNSIGNED)");
+        } else {
+            push_identifier(out, name);
+        }
     }
 
     /// Appends the literal of a cell.
@@ -187,9 +213,17 @@ impl<'a> Literal<'a> {
 
     /// Number 0 is what an invalid insert left; it has no name, and `''` could be another member's.
     fn push_member(&self, out: &mut Vec<u8>, number: u16) -> Result<(), LiteralError> {
-        let Form::Enum(members) = self.form else {
-            push_u64(out, u64::from(number));
-            return Ok(());
+        let members = match self.form {
+            Form::Enum(members) => members,
+            Form::EnumNumber(from, to) if from != to => {
+                let number = renumbered(u64::from(number), from, to)?;
+                push_u64(out, number);
+                return Ok(());
+            }
+            _ => {
+                push_u64(out, u64::from(number));
+                return Ok(());
+            }
         };
         let Some(index) = number.checked_sub(1) else {
             out.push(b'0');
@@ -201,9 +235,22 @@ impl<'a> Literal<'a> {
     }
 
     fn push_members(&self, out: &mut Vec<u8>, bits: u64) -> Result<(), LiteralError> {
-        let Form::Set(members) = self.form else {
-            push_u64(out, bits);
-            return Ok(());
+        let members = match self.form {
+            Form::Set(members) => members,
+            Form::SetNumber(from, to) if from != to => {
+                let (mut rest, mut renamed) = (bits, 0);
+                while rest != 0 {
+                    let number = renumbered(u64::from(rest.trailing_zeros()) + 1, from, to)?;
+                    renamed |= 1u64.checked_shl(number as u32 - 1).unwrap_or(0);
+                    rest &= rest - 1;
+                }
+                push_u64(out, renamed);
+                return Ok(());
+            }
+            _ => {
+                push_u64(out, bits);
+                return Ok(());
+            }
         };
         out.push(b'\'');
         let mut rest = bits;
@@ -225,9 +272,20 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// Appends a binary string.
+/// The number, from 1, that a member has in another list; 0 stays 0.
+fn renumbered(number: u64, from: &[String], to: &[String]) -> Result<u64, LiteralError> {
+    let Some(index) = number.checked_sub(1) else { return Ok(0) };
+    let name = usize::try_from(index).ok().and_then(|index| from.get(index));
+    let found = name.and_then(|name| to.iter().position(|other| other == name));
+    found.map(|index| index as u64 + 1).ok_or(LiteralError::NoSuchMember(number))
+}
+
+/// Appends a binary string. The empty one is `''`: seekdb 1.4 takes `x''` in a list or an expression for the three
+/// characters that it is written with.
 pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    if bytes.len() <= SHORT_BYTES {
+    if bytes.is_empty() {
+        out.extend_from_slice(b"''");
+    } else if bytes.len() <= SHORT_BYTES {
         push_hex(out, bytes);
     } else {
         out.extend_from_slice(b"_binary");
@@ -387,5 +445,33 @@ mod tests {
             assert_eq!(literal(&many, &many, ValueRef::Set(value)).unwrap(), expected);
         }
         assert_eq!(literal(&many, &many, ValueRef::Set(8)), Err(LiteralError::NoSuchMember(4)));
+    }
+
+    #[test]
+    fn members_are_compared_by_the_number_that_the_target_gives_them() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (charset, collation) = (Charset::Utf8mb4, String::new());
+        let one = |members: &[&str]| DataType::Enum {
+            members: names(members),
+            charset,
+            collation: collation.clone(),
+        };
+        let many = |members: &[&str]| DataType::Set {
+            members: names(members),
+            charset,
+            collation: collation.clone(),
+        };
+        let compared = |source: &DataType, target: &DataType, value| {
+            let mut out = Vec::new();
+            Literal::compared(source, target).push(&mut out, value).map(|()| String::from_utf8(out).unwrap())
+        };
+        let (ab, xba) = (one(&["a", "b"]), one(&["x", "b", "a"]));
+        assert_eq!(compared(&ab, &ab, ValueRef::Enum(2)).unwrap(), "2");
+        assert_eq!(compared(&ab, &xba, ValueRef::Enum(1)).unwrap(), "3");
+        assert_eq!(compared(&ab, &xba, ValueRef::Enum(0)).unwrap(), "0");
+        assert_eq!(compared(&xba, &ab, ValueRef::Enum(1)), Err(LiteralError::NoSuchMember(1)));
+        let (ab, xba) = (many(&["a", "b"]), many(&["x", "b", "a"]));
+        assert_eq!(compared(&ab, &xba, ValueRef::Set(3)).unwrap(), "6");
+        assert_eq!(compared(&ab, &ab, ValueRef::Set(3)).unwrap(), "3");
     }
 }

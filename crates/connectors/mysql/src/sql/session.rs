@@ -51,10 +51,12 @@ const COMMON: [Setting; 18] = [
 /// For reading: text comes in the column's own charset.
 pub const READER: [Setting; 1] = [required("SET character_set_results=NULL")];
 
-/// For writing. Foreign keys are checked only where the caller asks for it.
+/// For writing. Foreign keys are checked only where the caller asks for it. Unique keys always are: without
+/// `unique_checks` InnoDB may let duplicates into secondary indexes, and MariaDB 10.6 and later lock an empty table
+/// for the first insert into it and report its duplicates at the commit.
 pub const WRITER: [Setting; 5] = [
     required("SET foreign_key_checks=0"),
-    optional("SET unique_checks=0"),
+    required("SET unique_checks=1"),
     optional("SET idle_transaction_timeout=0"),
     optional("SET sql_generate_invisible_primary_key=0"),
     optional("SET check_constraint_checks=1"),

@@ -89,14 +89,14 @@ impl MysqlWriter {
             word = b" AND ";
             let literal = Literal::compared(&from.data_type, &to.data_type);
             if begins_index(plan, &to.name) && !matches!(to.data_type, DataType::Json) {
-                push_identifier(sql, &to.name);
+                literal.push_column(sql, &to.name);
                 sql.extend_from_slice(b"<=>");
                 literal.push(sql, value).map_err(|error| format.refused(&to.name, error))?;
                 sql.extend_from_slice(b" AND ");
             }
             push_exactly(sql, &to.name, &from.data_type, &to.data_type, value, json_cast)
                 .unwrap_or_else(|| {
-                    push_identifier(sql, &to.name);
+                    literal.push_column(sql, &to.name);
                     sql.extend_from_slice(b"<=>");
                     literal.push(sql, value)
                 })

@@ -79,7 +79,7 @@ impl MysqlWriter {
         readers: &[Option<CellReader>],
     ) -> Result<()> {
         let object = plan.target.name.to_string();
-        let mut stream = self.session.stream("reading rows of the target").await?;
+        let mut stream = self.session.stream("reading rows of the target", &object).await?;
         loop {
             let row = stream
                 .next()

@@ -26,7 +26,7 @@ use whimbrel_model::{RowBatch, RowRef};
 
 use crate::sql::keys::ListForm;
 use crate::sql::session::finds_row_lists;
-use crate::wire::{ConnectOptions, WireError, push_identifier};
+use crate::wire::{ConnectOptions, WireError};
 
 use pressure::Gauges;
 use session::Session;
@@ -111,17 +111,7 @@ impl Writer for MysqlWriter {
 
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
         self.outside_transaction("running DDL")?;
-        if !default_schema.is_empty() {
-            self.session.start();
-            self.session.sql.extend_from_slice(b"USE ");
-            push_identifier(&mut self.session.sql, default_schema);
-            match self.session.run("choosing the default schema", "").await {
-                Ok(_) => {}
-                // CREATE DATABASE is run before there is one.
-                Err(error) if has_server_code(&error, &[1049]) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.session.use_schema(default_schema).await?;
         self.session.start();
         self.session.sql.extend_from_slice(sql.as_bytes());
         let endpoint = self.session.endpoint.clone();

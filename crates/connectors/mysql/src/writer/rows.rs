@@ -30,6 +30,8 @@ impl<'p> RowFormat<'p> {
             })
             .collect();
         let key = plan.key.iter().filter_map(|index| compared(plan, *index)).collect();
+        let key_maps = plan.columns.iter().filter(|map| plan.key.contains(&map.source));
+        let list_form = list_form.for_types(key_maps.map(|map| &target[map.target].data_type));
         Self { plan, columns, key, list_form }
     }
 
@@ -97,7 +99,7 @@ impl<'p> RowFormat<'p> {
             if index > 0 {
                 out.extend_from_slice(b" AND ");
             }
-            push_identifier(out, name);
+            literal.push_column(out, name);
             out.push(b'=');
             literal.push(out, row.get(*source)).map_err(|error| self.refused(name, error))?;
         }

@@ -18,7 +18,7 @@ use crate::error::{During, ddl_error, key_without_table, statement_error};
 use crate::sql::session;
 use crate::wire::{
     ConnectOptions, Connection, Flavor, OkInfo, QueryResult, RowStream, ServerVersion, StatementError,
-    WireError,
+    WireError, push_identifier,
 };
 
 /// Bytes of a statement that the server's limit doesn't leave for its text (the protocol's own).
@@ -69,6 +69,8 @@ pub(super) struct Session {
     /// Statements that go out with the next ones, each ended by a semicolon.
     deferred: Vec<u8>,
     deferred_count: usize,
+    /// The session's default schema; empty for none.
+    default_schema: String,
     /// Longest command that the server takes, in bytes.
     pub(super) max_packet: usize,
     foreign_key_checks: bool,
@@ -78,6 +80,7 @@ impl Session {
     pub(super) async fn connect(mut options: ConnectOptions, endpoint: &str) -> Result<Self> {
         options.multi_statements = true;
         options.found_rows = true;
+        options.database = None;
         let (connection, max_packet) = open(&options, endpoint, false).await?;
         Ok(Self {
             options,
@@ -90,6 +93,7 @@ impl Session {
             savepoint: Savepoint::None,
             deferred: Vec::new(),
             deferred_count: 0,
+            default_schema: String::new(),
             max_packet,
             foreign_key_checks: false,
         })
@@ -210,10 +214,10 @@ impl Session {
         }
     }
 
-    /// Keeps a statement (ended by a semicolon) for the next command of the open transaction.
-    pub(super) fn defer(&mut self, statement: &[u8]) {
-        self.deferred.extend_from_slice(statement);
-        self.deferred_count += 1;
+    /// Keeps so many statements, each ended by a semicolon, for the next command of the open transaction.
+    pub(super) fn defer(&mut self, sql: &[u8], statements: usize) {
+        self.deferred.extend_from_slice(sql);
+        self.deferred_count += statements;
     }
 
     pub(super) fn deferred_len(&self) -> usize {
@@ -257,7 +261,7 @@ impl Session {
     }
 
     /// Runs the query in `self.sql`, before which nothing may be left to send ([`Session::flush`]).
-    pub(super) async fn stream(&mut self, doing: &str) -> Result<RowStream<'_>> {
+    pub(super) async fn stream(&mut self, doing: &str, object: &str) -> Result<RowStream<'_>> {
         if self.sql.len() > self.max_packet {
             return Err(self.too_large());
         }
@@ -273,7 +277,7 @@ impl Session {
                     "the connection is gone",
                 )),
             },
-            Err(error) => Err(self.query_failed(error, doing).await),
+            Err(error) => Err(self.query_failed(error, doing, object).await),
         }
     }
 
@@ -286,14 +290,16 @@ impl Session {
         let Some(connection) = self.connection.as_mut() else { return Err(self.gone()) };
         match connection.query_rows(&self.sql).await {
             Ok(rows) => Ok(rows),
-            Err(error) => Err(self.query_failed(error, doing).await),
+            Err(error) => {
+                let endpoint = self.endpoint.clone();
+                Err(self.query_failed(error, doing, &endpoint).await)
+            }
         }
     }
 
-    async fn query_failed(&mut self, source: WireError, doing: &str) -> ConnectorError {
+    async fn query_failed(&mut self, source: WireError, doing: &str, object: &str) -> ConnectorError {
         let error = StatementError { index: 0, done: Vec::new(), source };
-        let endpoint = self.endpoint.clone();
-        self.failed(error, doing, &endpoint, During::Statement).await
+        self.failed(error, doing, object, During::Statement).await
     }
 
     /// Sends what is to go before the next statement, so that a query can be its command's only one.
@@ -316,6 +322,33 @@ impl Session {
         Ok(())
     }
 
+    /// Makes a schema the default one, or none where it isn't there.
+    pub(super) async fn use_schema(&mut self, schema: &str) -> Result<()> {
+        self.ready().await?;
+        if self.default_schema == schema {
+            return Ok(());
+        }
+        if !schema.is_empty() {
+            self.start();
+            self.sql.extend_from_slice(b"USE ");
+            push_identifier(&mut self.sql, schema);
+            match self.run("choosing the default schema", "").await {
+                Ok(_) => {
+                    schema.clone_into(&mut self.default_schema);
+                    return Ok(());
+                }
+                // CREATE DATABASE is run before there is one.
+                Err(error) if super::has_server_code(&error, &[1049]) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if !self.default_schema.is_empty() {
+            // No statement takes a default schema away, and a statement must not meet another schema's tables.
+            self.connection = None;
+        }
+        Ok(())
+    }
+
     /// Makes sure of a usable connection.
     async fn ready(&mut self) -> Result<()> {
         if self.transaction == Transaction::Lost {
@@ -331,6 +364,7 @@ impl Session {
         }
         let (connection, max_packet) = open(&self.options, &self.endpoint, self.foreign_key_checks).await?;
         self.version = connection.server_version().clone();
+        self.default_schema.clear();
         self.max_packet = max_packet;
         self.connection = Some(connection);
         Ok(())
