@@ -11,7 +11,7 @@
 //! All payloads here are JSON with a `version`.
 
 use serde::{Deserialize, Serialize};
-use whimbrel_connector::{ConnectorError, ErrorKind, StateKey};
+use whimbrel_connector::{ConnectorError, ErrorKind, StateKey, Writer};
 use whimbrel_model::{Position, TableName};
 
 use crate::ApplyMode;
@@ -49,6 +49,14 @@ impl Checkpoint {
 
     pub fn state_key() -> StateKey {
         StateKey::new("checkpoint", *b"main")
+    }
+}
+
+/// The checkpoint of a task, `None` before its first.
+pub async fn read(writer: &mut dyn Writer) -> Result<Option<Checkpoint>, ConnectorError> {
+    match writer.state_get(&Checkpoint::state_key()).await? {
+        Some(payload) => decode("checkpoint", &payload).map(Some),
+        None => Ok(None),
     }
 }
 

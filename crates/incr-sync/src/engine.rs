@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 
-use crate::checkpoint::{Checkpoint, ForeignRecord, InFlight, decode};
+use crate::checkpoint::{self, Checkpoint, ForeignRecord, InFlight, decode};
 use crate::conflict::Tracker;
 use crate::convergent;
 use crate::ddl::{self, DdlRecord};
@@ -60,6 +60,8 @@ pub(crate) struct Engine {
     /// Changes up to here may have been applied before (`convergent` mode).
     pub(crate) resume_until: u64,
     pub(crate) pending: Option<Step>,
+    /// The reader has handed out all that there is.
+    pub(crate) idle: bool,
     pub(crate) large: Option<Large>,
     /// Pieces of the large transaction under way that have to be done row by row.
     pub(crate) careful_pieces: BTreeSet<usize>,
@@ -138,6 +140,7 @@ impl Engine {
             persisted_at: Instant::now(),
             resume_until: 0,
             pending: None,
+            idle: false,
             large: None,
             careful_pieces: BTreeSet::new(),
             control: control.1,
@@ -159,8 +162,7 @@ impl Engine {
             // Attempts go on growing, so that entries of different runs differ too.
             self.shared.attempts.fetch_max(in_flight.attempt + 1, Ordering::Relaxed);
         }
-        if let Some(payload) = writer.state_get(&Checkpoint::state_key()).await? {
-            let checkpoint: Checkpoint = decode("checkpoint", &payload)?;
+        if let Some(checkpoint) = checkpoint::read(writer).await? {
             self.applied = checkpoint.end();
             self.begun = true;
             self.persisted = checkpoint.sequence;
@@ -255,7 +257,10 @@ impl Engine {
                 }
             }
             Step::Strict => self.become_strict().await?,
-            Step::Idle => self.shared.board.caught_up(self.running.is_empty()),
+            Step::Idle => {
+                self.idle = true;
+                self.shared.board.caught_up(self.running.is_empty());
+            }
             Step::Failed(error) => {
                 self.shared.board.retried(&error);
                 self.shared.backoff().wait(error, &self.shared.stop).await?;
@@ -298,6 +303,7 @@ impl Engine {
             };
         }
         let window = Arc::new(self.plan(raw).await?);
+        self.idle = false;
         self.shared.board.caught_up(false);
         self.number += 1;
         let (number, shared) = (self.number, self.shared.clone());
@@ -379,6 +385,7 @@ impl Engine {
             self.set_applied(end);
             self.set_persisted().await?;
         }
+        self.shared.board.caught_up(self.idle && self.running.is_empty());
         Ok(())
     }
 

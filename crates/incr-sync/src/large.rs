@@ -33,6 +33,7 @@ pub(crate) struct Large {
 
 impl Engine {
     pub(crate) async fn apply_piece(&mut self, window: Window, first: bool) -> Result<()> {
+        self.idle = false;
         self.shared.board.caught_up(false);
         if first && self.large.is_none() {
             let Some(session) = self.sessions.pop() else { return Ok(()) };

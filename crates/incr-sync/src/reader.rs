@@ -430,3 +430,6 @@ fn reached(position: &Position, target: &Position) -> Result<bool> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

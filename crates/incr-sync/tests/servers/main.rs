@@ -15,4 +15,5 @@ mod parked;
 mod script;
 mod server;
 mod speed;
+mod stored;
 mod workload;

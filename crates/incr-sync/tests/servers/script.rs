@@ -155,6 +155,10 @@ impl Script {
         self.transactions
     }
 
+    pub fn records(&self) -> &[LogRecord] {
+        &self.records
+    }
+
     fn source(&self) -> ScriptSource {
         ScriptSource { records: Arc::new(self.records.clone()), next: 0, acknowledged: Arc::default() }
     }
