@@ -234,13 +234,15 @@ fn is_schema_error(code: u16) -> bool {
 fn log_kind(code: u16, message: &str) -> ErrorKind {
     let text = message.to_ascii_lowercase();
     let has = |part: &str| text.contains(part);
-    if code != 1236
-        || has("purged")
-        || has("could not find first log file")
-        || has("could not find gtid state")
-    {
-        ErrorKind::PositionPurged
-    } else if has("not in the master's binlog") || has("not in the binlog") || has("which is not in") {
+    let gone = [
+        "purged",
+        "could not find first log file",
+        "could not find gtid state",
+        "not in the master's binlog",
+        "not in the binlog",
+        "which is not in",
+    ];
+    if code != 1236 || gone.iter().any(|part| has(part)) {
         ErrorKind::PositionPurged
     } else if has("binary log is not open") || has("misconfigured") || has("server id") && has("0") {
         ErrorKind::LogUnusable
