@@ -65,7 +65,7 @@ fn clause_applied(clause: &AlterClause, table: &TableSchema) -> Option<bool> {
             None => None,
         },
         A::DropIndex { name, .. } => Some(!has_key(&name.value)),
-        A::DropPrimaryKey { .. } => Some(table.primary_key.is_none()),
+        A::DropPrimaryKey => Some(table.primary_key.is_none()),
         A::RenameIndex { from, to, .. } => Some(has_key(&to.value) && !has_key(&from.value)),
         A::AlterIndex { name, visibility, .. } => {
             let hidden = matches!(visibility, IndexVisibility::Invisible | IndexVisibility::Ignored);

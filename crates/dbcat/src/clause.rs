@@ -116,7 +116,7 @@ impl Clauses<'_> {
     fn add_other(&mut self, clause: &AlterClause) -> Result<(), StatementError> {
         use AlterClause as A;
         match clause {
-            A::DropPrimaryKey { .. } => self.push(Stage::DropKeys, "DROP PRIMARY KEY".to_owned()),
+            A::DropPrimaryKey => self.push(Stage::DropKeys, "DROP PRIMARY KEY".to_owned()),
             A::DropIndex { name, .. } => {
                 self.push(Stage::DropKeys, format!("DROP INDEX {}", quoted(&name.value)));
             }

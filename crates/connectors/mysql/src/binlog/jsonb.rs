@@ -349,9 +349,9 @@ fn write_opaque(column_type: u8, data: &[u8], out: &mut Vec<u8>) -> Result<(), C
             let value = temporal::datetime_of(whole, micros)?;
             out.push(b'"');
             if column_type == 10 {
-                value.date().write(out)
+                value.date().write(out);
             } else {
-                value.write(out, 6)
+                value.write(out, 6);
             }
             out.push(b'"');
             Ok(())

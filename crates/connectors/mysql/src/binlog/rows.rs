@@ -61,11 +61,14 @@ pub(crate) struct RowsLayout {
     pub(crate) limits: CellLimits,
 }
 
+/// Decompresses the rows of a MariaDB compressed event.
+pub(crate) type Unpack<'f> = &'f dyn Fn(&[u8]) -> Result<Vec<u8>, EventError>;
+
 impl<'a> RowsEvent<'a> {
     pub(crate) fn read(
         mut body: Bytes<'a>,
         layout: RowsLayout,
-        unpack: Option<&dyn Fn(&[u8]) -> Result<Vec<u8>, EventError>>,
+        unpack: Option<Unpack<'_>>,
     ) -> Result<Self, EventError> {
         let table_id = read_table_id(&mut body, layout.post_header_len)?;
         let flags = body.u16("rows flags")?;

@@ -60,21 +60,21 @@ impl BinlogReader {
             failing: None,
             finished: false,
         };
-        reader.report(LinkState::Connected { from });
+        reader.report(&LinkState::Connected { from });
         Ok(reader)
     }
 
-    fn report(&self, state: LinkState) {
-        match &state {
+    fn report(&self, state: &LinkState) {
+        match state {
             LinkState::Connected { from } => {
-                tracing::info!(source = %self.endpoint, %from, "reading the binary log")
+                tracing::info!(source = %self.endpoint, %from, "reading the binary log");
             }
             LinkState::Waiting { cause, attempt, delay } => {
                 tracing::warn!(source = %self.endpoint, %cause, attempt, ?delay, "the binary log's connection is lost");
             }
         }
         if let Some(on_state) = &self.config.on_state {
-            on_state(&state);
+            on_state(state);
         }
     }
 
@@ -120,7 +120,7 @@ impl BinlogReader {
         let delay = (FIRST_DELAY * 2u32.saturating_pow(attempts.min(16))).min(LONGEST_DELAY);
         let delay = if attempts == 0 { Duration::ZERO } else { delay };
         self.failing = Some(Failing { since, attempts: attempts + 1, next: now + delay });
-        self.report(LinkState::Waiting { cause: error.chain(), attempt: attempts + 1, delay });
+        self.report(&LinkState::Waiting { cause: error.chain(), attempt: attempts + 1, delay });
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl BinlogReader {
                 self.translator.restart(decoder, &server);
                 self.translator.history_mut().set_server(defaults);
                 self.connection = Some(connection);
-                self.report(LinkState::Connected { from });
+                self.report(&LinkState::Connected { from });
                 Ok(())
             }
             Err(error) => self.wait_or_give_up(error),

@@ -53,9 +53,9 @@ pub(super) fn add_index(table: &mut TableSchema, def: &IndexDef) -> Result<(), S
     let name = given.unwrap_or_else(|| free_name(table, parts.first().and_then(KeyPart::column)));
     let key = key(name, parts, def);
     if def.kind == IndexKind::Unique {
-        table.unique_keys.push(key)
+        table.unique_keys.push(key);
     } else {
-        table.indexes.push(key)
+        table.indexes.push(key);
     }
     Ok(())
 }
