@@ -56,6 +56,12 @@ pub trait Target: Send + Sync {
         wanted: Option<RowRef<'_>>,
         found: Option<RowRef<'_>>,
     ) -> Result<Correction>;
+
+    /// What a session has to be told before it runs corrections: whole statements, each ended by a semicolon and a
+    /// line's end. Empty where nothing is needed.
+    fn correction_preamble(&self) -> &'static str {
+        ""
+    }
 }
 
 /// A correction and what takes it back. Both end without a semicolon.

@@ -32,6 +32,14 @@ pub(crate) fn form<'a>(data_type: &DataType, value: ValueRef<'a>) -> Option<Cow<
     })
 }
 
+/// As [`form`], of a value that is JSON on one of the two sides; MariaDB's JSON is text.
+pub(crate) fn json_form<'a>(data_type: &DataType, value: ValueRef<'a>) -> Option<Cow<'a, [u8]>> {
+    match value {
+        ValueRef::Text(text) => Some(json(text)),
+        value => form(data_type, value),
+    }
+}
+
 /// True where both cells hold the same value.
 pub(crate) fn same(
     (left_type, left): (&DataType, RowRef<'_>),
@@ -47,8 +55,8 @@ pub(crate) fn same(
     // A text column may hold JSON on the one side (MariaDB's JSON is text) and be JSON on the other.
     let (a, b) = (left.get(left_column), right.get(right_column));
     match (a, b) {
-        (ValueRef::Text(text), ValueRef::Json(other)) | (ValueRef::Json(other), ValueRef::Text(text)) => {
-            json(text) == json(other)
+        (ValueRef::Text(_), ValueRef::Json(_)) | (ValueRef::Json(_), ValueRef::Text(_)) => {
+            json_form(left_type, a) == json_form(right_type, b)
         }
         (a, b) => form(left_type, a) == form(right_type, b),
     }
@@ -135,7 +143,8 @@ fn bytes<'a>(data_type: &DataType, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     }
 }
 
-fn members(data_type: &DataType) -> &[String] {
+/// The names of an ENUM's or SET's members.
+pub(crate) fn members(data_type: &DataType) -> &[String] {
     match data_type {
         DataType::Enum { members, .. } | DataType::Set { members, .. } => members,
         _ => &[],

@@ -6,25 +6,30 @@
 //! under different collations), the target's rows are fetched by key, and a second walk over the target's own key
 //! looks for what the source lacks.
 //!
-//! Several workers take chunks of the same table; what they find goes through one writer of files per table.
+//! A chunk whose rows turn out to be larger than its share of memory is compared in parts: what has been read up to
+//! some key is a range of its own. Several workers take chunks of the same table; what they find goes through one
+//! writer of files per table.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::sync::Mutex;
-use whimbrel_connector::{Backoff, ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader};
-use whimbrel_model::{RowBatch, RowRef, TableVersion};
+use tokio::sync::mpsc::Sender;
+use whimbrel_connector::{
+    Backoff, ColumnMap, ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader,
+};
+use whimbrel_model::{RowBatch, TableSchema, TableVersion};
 
-use crate::output::Files;
+use crate::loaded::Loaded;
+use crate::output::{Files, Found};
 use crate::pairing::{Pairing, Side};
 use crate::recheck::{self, Suspects};
 use crate::{Shared, Sides, Work};
 
-const BATCH_BYTES: usize = 1 << 20;
-/// Keys fetched by one question.
-const GROUP: usize = 500;
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
+/// Assumed where nothing is known about a table.
+const ROW_BYTES: u64 = 200;
 
 /// One table while its chunks are compared.
 pub(crate) struct TableRun {
@@ -44,6 +49,18 @@ impl TableRun {
             pending: AtomicUsize::new(1),
             begun: Instant::now(),
         })
+    }
+
+    /// Counts and writes what was found.
+    async fn write(&self, shared: &Shared, found: &[Found]) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut files = self.files.lock().await;
+        let files = files.as_mut().ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Other, "verification", "a chunk came after its table was closed")
+        })?;
+        files.write_all(shared, self.index, found)
     }
 
     /// Counts one chunk (or the planning) as done and closes the table with the last one.
@@ -66,7 +83,7 @@ pub(crate) async fn plan(
     shared: &Shared,
     sides: &mut Sides,
     run: &Arc<TableRun>,
-    chunks: &tokio::sync::mpsc::Sender<Work>,
+    chunks: &Sender<Work>,
 ) -> Result<()> {
     let table = &shared.tables[run.index];
     let pairing = Pairing::new(table)?;
@@ -79,6 +96,7 @@ pub(crate) async fn plan(
         let rows = chunk_rows(shared, sides, version, side).await?;
         let mut after = None;
         loop {
+            shared.check_cancelled()?;
             let until = next_bound(shared, sides, version, side, after.as_ref(), rows).await?;
             let range = KeyRange { after: after.take(), until: until.clone() };
             run.pending.fetch_add(1, Ordering::AcqRel);
@@ -113,8 +131,18 @@ async fn reader<'s>(sides: &'s mut Sides, shared: &Shared, side: Side) -> Result
 }
 
 async fn chunk_rows(shared: &Shared, sides: &mut Sides, version: &TableVersion, side: Side) -> Result<u64> {
-    let estimate = reader(sides, shared, side).await?.estimate(&version.schema).await?;
-    let row_bytes = (estimate.bytes / estimate.rows.max(1)).max(1);
+    let mut backoff = Backoff::new(shared.options.retry_for);
+    let estimate = loop {
+        let found = match reader(sides, shared, side).await {
+            Ok(reader) => reader.estimate(&version.schema).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(estimate) => break estimate,
+            Err(error) => shared.wait(sides, backoff.after(error)?).await?,
+        }
+    };
+    let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES).max(1);
     Ok((shared.options.chunk_bytes / row_bytes).clamp(1, shared.options.chunk_rows.max(1)))
 }
 
@@ -139,7 +167,7 @@ async fn next_bound(
     }
 }
 
-/// Compares one chunk, again from its begin where a server went away.
+/// Compares one chunk part by part; a part is begun again where a server went away.
 pub(crate) async fn chunk(
     shared: &Shared,
     sides: &mut Sides,
@@ -148,11 +176,15 @@ pub(crate) async fn chunk(
     range: &KeyRange,
 ) -> Result<()> {
     let mut backoff = Backoff::new(shared.options.retry_for);
-    while !is_full(shared, run.index) {
-        match compare(shared, sides, run, side, range).await {
-            Ok(rows) => {
-                shared.progress.counters[run.index].rows.fetch_add(rows, Ordering::Relaxed);
-                break;
+    let mut rest = Some(range.clone());
+    while let Some(range) = rest.clone().filter(|_| !is_full(shared, run.index)) {
+        match part(shared, sides, run.index, side, &range).await {
+            Ok(part) => {
+                let counters = &shared.progress.counters[run.index];
+                counters.rows.fetch_add(part.rows, Ordering::Relaxed);
+                counters.digested_chunks.fetch_add(u64::from(part.digested), Ordering::Relaxed);
+                run.write(shared, &part.found).await?;
+                rest = part.cut.map(|cut| KeyRange { after: Some(cut), until: range.until.clone() });
             }
             Err(error) => shared.wait(sides, backoff.after(error)?).await?,
         }
@@ -160,42 +192,71 @@ pub(crate) async fn chunk(
     run.complete(shared).await
 }
 
-/// Returns the number of source rows compared.
-async fn compare(
+/// What one part of a chunk gave.
+#[derive(Default)]
+struct Part {
+    /// Source rows compared.
+    rows: u64,
+    digested: bool,
+    found: Vec<Found>,
+    /// The key where the part ends before its range does.
+    cut: Option<KeyBound>,
+}
+
+async fn part(
     shared: &Shared,
     sides: &mut Sides,
-    run: &TableRun,
+    index: usize,
     side: Side,
     range: &KeyRange,
-) -> Result<u64> {
+) -> Result<Part> {
     shared.check_cancelled()?;
-    let table = &shared.tables[run.index];
-    let pairing = Pairing::new(table)?;
-    let mut suspects = Suspects::new(&pairing);
-    let rows = if side == Side::Target {
-        look_for_extra(shared, sides, &pairing, range, &mut suspects).await?;
-        0
-    } else if pairing.ranges_meet() {
-        let target_range = KeyRange {
-            after: range.after.as_ref().map(|bound| pairing.target_bound(bound)).transpose()?,
-            until: range.until.as_ref().map(|bound| pairing.target_bound(bound)).transpose()?,
-        };
-        if let Some(rows) = digests_agree(shared, sides, &pairing, range, &target_range).await? {
-            shared.progress.counters[run.index].digested_chunks.fetch_add(1, Ordering::Relaxed);
-            return Ok(rows);
-        }
-        compare_ranges(shared, sides, &pairing, (range, &target_range), &mut suspects).await?
-    } else {
-        look_for_partners(shared, sides, &pairing, range, &mut suspects).await?
-    };
-    if suspects.len() > 0 {
-        let mut files = run.files.lock().await;
-        let files = files.as_mut().ok_or_else(|| {
-            ConnectorError::new(ErrorKind::Other, "verification", "a chunk came after its table was closed")
-        })?;
-        recheck::decide(shared, sides, run.index, &pairing, suspects, files).await?;
+    let pairing = Pairing::new(&shared.tables[index])?;
+    let meet = pairing.ranges_meet();
+    if side == Side::Source
+        && meet
+        && let Some(rows) = digests_agree(shared, sides, &pairing, range).await?
+    {
+        return Ok(Part { rows, digested: true, ..Part::default() });
     }
-    Ok(rows)
+    let version = match side {
+        Side::Source => &pairing.table.plan.source,
+        Side::Target => &pairing.table.target,
+    };
+    let reader = reader(sides, shared, side).await?;
+    let mut loaded = Loaded::read(reader, &pairing, side, version, range, shared.part_bytes()).await?;
+    let cut = loaded.cut.take();
+    let mut suspects = Suspects::new(&pairing, loaded.group());
+    let rows = match side {
+        Side::Target => {
+            look_for_extra(shared, sides, &pairing, &mut loaded, &mut suspects).await?;
+            0
+        }
+        Side::Source => {
+            if meet {
+                let until = cut.as_ref().or(range.until.as_ref());
+                let target_range = target_range(&pairing, range.after.as_ref(), until)?;
+                compare_ranges(shared, sides, &pairing, &mut loaded, &target_range, &mut suspects).await?;
+            } else {
+                look_for_partners(shared, sides, &pairing, &mut loaded, &mut suspects).await?;
+            }
+            loaded.len() as u64
+        }
+    };
+    drop(loaded);
+    let found = recheck::decide(shared, sides, &pairing, suspects).await?;
+    Ok(Part { rows, digested: false, found, cut })
+}
+
+fn target_range(
+    pairing: &Pairing<'_>,
+    after: Option<&KeyBound>,
+    until: Option<&KeyBound>,
+) -> Result<KeyRange> {
+    Ok(KeyRange {
+        after: after.map(|bound| pairing.target_bound(bound)).transpose()?,
+        until: until.map(|bound| pairing.target_bound(bound)).transpose()?,
+    })
 }
 
 /// The number of rows where both servers compute the same digest for the range; `None` where they don't, or
@@ -204,18 +265,13 @@ async fn digests_agree(
     shared: &Shared,
     sides: &mut Sides,
     pairing: &Pairing<'_>,
-    source_range: &KeyRange,
-    target_range: &KeyRange,
+    range: &KeyRange,
 ) -> Result<Option<u64>> {
+    let target_range = target_range(pairing, range.after.as_ref(), range.until.as_ref())?;
     let (left, right) = (&pairing.table.plan.source.schema, &pairing.table.target.schema);
-    let names = |pick: fn(&whimbrel_connector::ColumnMap) -> usize, schema: &whimbrel_model::TableSchema| {
-        pairing
-            .table
-            .plan
-            .columns
-            .iter()
-            .map(|map| schema.columns[pick(map)].name.clone())
-            .collect::<Vec<_>>()
+    let names = |pick: fn(&ColumnMap) -> usize, schema: &TableSchema| {
+        let columns = pairing.table.plan.columns.iter();
+        columns.map(|map| schema.columns[pick(map)].name.clone()).collect::<Vec<_>>()
     };
     let (source_columns, target_columns) = (names(|map| map.source, left), names(|map| map.target, right));
     let (source, target) = sides.both(shared).await?;
@@ -226,73 +282,25 @@ async fn digests_agree(
         return Ok(None);
     }
     let (ours, theirs) = tokio::join!(
-        source.range_digest(left, &source_columns, source_range),
-        target.range_digest(right, &target_columns, target_range)
+        source.range_digest(left, &source_columns, range),
+        target.range_digest(right, &target_columns, &target_range)
     );
     let (ours, theirs) = (ours?, theirs?);
     Ok((ours == theirs).then_some(ours.rows))
 }
 
-/// A chunk's rows of one side, by the form of their key.
-struct Loaded {
-    batches: Vec<RowBatch>,
-    /// Batch and row, and whether a partner has been found.
-    at: HashMap<Vec<u8>, (usize, usize, bool)>,
-}
-
-impl Loaded {
-    async fn read(
-        reader: &mut dyn SnapshotReader,
-        pairing: &Pairing<'_>,
-        side: Side,
-        version: &Arc<TableVersion>,
-        range: &KeyRange,
-    ) -> Result<Self> {
-        let mut loaded = Self { batches: Vec::new(), at: HashMap::new() };
-        reader.open_range(version, range).await?;
-        let mut more = true;
-        while more {
-            let mut batch = RowBatch::new(version.kinds.clone());
-            more = reader.next_batch(&mut batch, BATCH_BYTES).await?;
-            for (number, row) in batch.rows().enumerate() {
-                loaded.at.insert(pairing.key_form(side, row), (loaded.batches.len(), number, false));
-            }
-            loaded.batches.push(batch);
-        }
-        Ok(loaded)
-    }
-
-    fn partner(&mut self, form: &[u8]) -> Option<RowRef<'_>> {
-        let (batch, row, found) = self.at.get_mut(form)?;
-        *found = true;
-        Some(self.batches[*batch].row(*row))
-    }
-
-    fn rows(&self) -> impl Iterator<Item = RowRef<'_>> {
-        self.batches.iter().flat_map(RowBatch::rows)
-    }
-
-    fn without_partner(&self) -> impl Iterator<Item = RowRef<'_>> {
-        self.at.values().filter(|(_, _, found)| !found).map(|(batch, row, _)| self.batches[*batch].row(*row))
-    }
-}
-
-/// Reads the range from both sides at once and pairs the rows.
+/// Reads the range from the target and pairs its rows with what was loaded from the source.
 async fn compare_ranges(
     shared: &Shared,
     sides: &mut Sides,
     pairing: &Pairing<'_>,
-    (source_range, target_range): (&KeyRange, &KeyRange),
+    loaded: &mut Loaded,
+    target_range: &KeyRange,
     suspects: &mut Suspects,
-) -> Result<u64> {
+) -> Result<()> {
     let table = pairing.table;
-    let (source, target) = sides.both(shared).await?;
-    let (loaded, opened) = tokio::join!(
-        Loaded::read(source, pairing, Side::Source, &table.plan.source, source_range),
-        target.open_range(&table.target, target_range)
-    );
-    let mut loaded = loaded?;
-    opened?;
+    let target = sides.target(shared).await?;
+    target.open_range(&table.target, target_range).await?;
     let mut batch = RowBatch::new(table.target.kinds.clone());
     let mut more = true;
     while more {
@@ -309,7 +317,7 @@ async fn compare_ranges(
     for row in loaded.without_partner() {
         suspects.add(pairing, Side::Source, row);
     }
-    Ok(loaded.at.len() as u64)
+    Ok(())
 }
 
 /// Fetches the partners of the source's rows by key.
@@ -317,22 +325,12 @@ async fn look_for_partners(
     shared: &Shared,
     sides: &mut Sides,
     pairing: &Pairing<'_>,
-    range: &KeyRange,
+    loaded: &mut Loaded,
     suspects: &mut Suspects,
-) -> Result<u64> {
-    let table = pairing.table;
-    let (source, target) = sides.both(shared).await?;
-    let mut loaded = Loaded::read(source, pairing, Side::Source, &table.plan.source, range).await?;
-    let mut keys = pairing.key_batch(Side::Target);
-    let mut groups = Vec::new();
-    for row in loaded.rows() {
-        if pairing.push_key(Side::Source, row, Side::Target, &mut keys) && keys.len() == GROUP {
-            groups.push(std::mem::replace(&mut keys, pairing.key_batch(Side::Target)));
-        }
-    }
-    groups.push(keys);
-    for keys in groups.iter().filter(|keys| !keys.is_empty()) {
-        let found = target.fetch(&table.target, keys).await?;
+) -> Result<()> {
+    let target = sides.target(shared).await?;
+    for keys in loaded.keys(pairing, Side::Source, Side::Target) {
+        let found = target.fetch(&pairing.table.target, &keys).await?;
         for row in found.rows() {
             let form = pairing.key_form(Side::Target, row);
             if let Some(partner) = loaded.partner(&form)
@@ -345,7 +343,7 @@ async fn look_for_partners(
     for row in loaded.without_partner() {
         suspects.add(pairing, Side::Source, row);
     }
-    Ok(loaded.at.len() as u64)
+    Ok(())
 }
 
 /// Looks for the target's rows at the source.
@@ -353,25 +351,14 @@ async fn look_for_extra(
     shared: &Shared,
     sides: &mut Sides,
     pairing: &Pairing<'_>,
-    range: &KeyRange,
+    loaded: &mut Loaded,
     suspects: &mut Suspects,
 ) -> Result<()> {
-    let table = pairing.table;
-    let (source, target) = sides.both(shared).await?;
-    let mut loaded = Loaded::read(target, pairing, Side::Target, &table.target, range).await?;
-    let mut keys = pairing.key_batch(Side::Source);
-    let mut groups = Vec::new();
-    for row in loaded.rows() {
-        if pairing.push_key(Side::Target, row, Side::Source, &mut keys) && keys.len() == GROUP {
-            groups.push(std::mem::replace(&mut keys, pairing.key_batch(Side::Source)));
-        }
-    }
-    groups.push(keys);
-    for keys in groups.iter().filter(|keys| !keys.is_empty()) {
-        let found = source.fetch(&table.plan.source, keys).await?;
+    let source = sides.source(shared).await?;
+    for keys in loaded.keys(pairing, Side::Target, Side::Source) {
+        let found = source.fetch(&pairing.table.plan.source, &keys).await?;
         for row in found.rows() {
-            let form = pairing.key_form(Side::Source, row);
-            loaded.partner(&form);
+            loaded.partner(&pairing.key_form(Side::Source, row));
         }
     }
     for row in loaded.without_partner() {

@@ -1,28 +1,34 @@
 //! Compares tables without a key, as multisets: which rows there are, and how many of each.
 //!
-//! Both sides are read whole and each row becomes a hash of 128 bits of its canonical form. First only the sums of
-//! the hashes are compared, which takes no memory. Where they differ, the rows are counted by hash, in slices of the
-//! hash space small enough for memory, and the rows behind the hashes that don't balance are read again to be shown.
+//! First the servers' own digests of the whole table are compared, where they are comparable. Otherwise, or where they
+//! differ, both sides are read whole and each row becomes a hash of 128 bits of its canonical form; their sums take no
+//! memory. Where they differ, the rows are counted by hash, in slices of the hash space small enough for memory, and
+//! the rows behind the hashes that don't balance are read again to be shown.
 //!
 //! While the table is being written the two readings are of different moments: the source is read first, then the
 //! target is awaited to have applied that moment. If the source's sum has changed by then, the round says nothing,
-//! and another begins; a table that changes in every round is undecided.
+//! and another begins; a table that changes in every round is undecided. Every later reading has to give the same sums
+//! again, or what it showed is thrown away.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use whimbrel_connector::{Backoff, ColumnMap, Result, SnapshotReader};
-use whimbrel_model::{RowBatch, RowRef, TableSchema, TableVersion};
+use whimbrel_connector::{Backoff, ColumnMap, KeyRange, Result, SnapshotReader};
+use whimbrel_model::{DataType, RowBatch, RowRef, TableVersion};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::output::Files;
+use crate::keyed::BATCH_BYTES;
+use crate::output::{Files, Found};
 use crate::pairing::Side;
 use crate::{Shared, Sides, VerifyTable, canonical};
 
-const BATCH_BYTES: usize = 1 << 20;
 /// Rows whose hashes are counted at a time: about 64 MB of memory.
 const SLICE_ROWS: u64 = 1 << 20;
+/// Bytes of differing rows that are shown.
+const SHOWN_BYTES: usize = 64 << 20;
+/// Rounds that must find the same difference where nobody says how far the target is.
+const MOST_CONFIRMATIONS: u32 = 3;
 
 /// Rows and the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,53 +37,117 @@ struct Sum {
     hashes: u128,
 }
 
+/// The sums of both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sums {
+    source: Sum,
+    target: Sum,
+}
+
+impl Sums {
+    fn of(&self, side: Side) -> Sum {
+        match side {
+            Side::Source => self.source,
+            Side::Target => self.target,
+        }
+    }
+}
+
 /// Compares one table from begin to end.
 pub(crate) async fn verify(shared: &Shared, sides: &mut Sides, index: usize) -> Result<()> {
     let begun = std::time::Instant::now();
     let mut backoff = Backoff::new(shared.options.retry_for);
-    loop {
+    let outcome = loop {
         match rounds(shared, sides, index).await {
-            Ok(()) => break,
+            Ok(outcome) => break outcome,
             Err(error) => shared.wait(sides, backoff.after(error)?).await?,
         }
-    }
+    };
     let counters = &shared.progress.counters[index];
+    counters.rows.store(outcome.rows, Ordering::Relaxed);
+    counters.undecided.store(u64::from(outcome.undecided), Ordering::Relaxed);
+    if outcome.truncated {
+        counters.truncated.store(true, Ordering::Relaxed);
+    }
+    let mut files = Files::new(shared, &shared.tables[index].target.schema.name)?;
+    files.write_all(shared, index, &outcome.found)?;
+    files.finish()?;
     counters.milliseconds.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
     shared.progress.finish(index);
     Ok(())
 }
 
-async fn rounds(shared: &Shared, sides: &mut Sides, index: usize) -> Result<()> {
+/// What is known in the end.
+#[derive(Default)]
+struct Outcome {
+    rows: u64,
+    found: Vec<Found>,
+    undecided: bool,
+    truncated: bool,
+}
+
+async fn rounds(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Outcome> {
     let table = &shared.tables[index];
-    let counters = &shared.progress.counters[index];
-    let mut files = Files::new(shared, &table.target.schema.name)?;
-    for round in 1..=shared.options.rounds.max(1) {
+    let needed = shared.options.confirmations.clamp(1, MOST_CONFIRMATIONS);
+    let mut last = None;
+    let mut agreeing = 0;
+    for _ in 0..shared.options.rounds.max(1) {
         shared.check_cancelled()?;
-        let before = sum(shared, sides, table, Side::Source).await?;
+        if let Some(rows) = digests_agree(shared, sides, table).await? {
+            return Ok(Outcome { rows, ..Outcome::default() });
+        }
+        let source = sum(shared, sides, table, Side::Source).await?;
         let position = sides.read_position(shared).await?;
         shared.applied.wait_for(&position).await?;
-        let found = sum(shared, sides, table, Side::Target).await?;
-        if before == found {
-            counters.rows.store(before.rows, Ordering::Relaxed);
-            return files.finish();
+        let target = sum(shared, sides, table, Side::Target).await?;
+        if source == target {
+            return Ok(Outcome { rows: source.rows, ..Outcome::default() });
         }
-        let again = sum(shared, sides, table, Side::Source).await?;
-        if before == again && round >= shared.options.confirmations {
-            counters.rows.store(before.rows, Ordering::Relaxed);
-            show_differences(shared, sides, index, before.rows.max(found.rows), &mut files).await?;
-            return files.finish();
+        let sums = Sums { source, target };
+        let unchanged = sum(shared, sides, table, Side::Source).await? == source;
+        agreeing = match (unchanged, last == Some(sums)) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => agreeing + 1,
+        };
+        last = Some(sums);
+        if agreeing >= needed
+            && let Some((found, truncated)) = differences(shared, sides, table, &sums).await?
+        {
+            return Ok(Outcome { rows: source.rows, found, undecided: false, truncated });
         }
     }
-    counters.undecided.fetch_add(1, Ordering::Relaxed);
-    files.finish()
+    let rows = last.map_or(0, |sums| sums.source.rows);
+    Ok(Outcome { rows, undecided: true, ..Outcome::default() })
+}
+
+/// The number of rows where both servers compute the same digest for the whole table; `None` where they don't, or
+/// can't.
+async fn digests_agree(shared: &Shared, sides: &mut Sides, table: &VerifyTable) -> Result<Option<u64>> {
+    let (left, right) = (&table.plan.source.schema, &table.target.schema);
+    let (source, target) = sides.both(shared).await?;
+    let (Some(source), Some(target)) = (source.digest(), target.digest()) else { return Ok(None) };
+    let comparable = source.comparable(left, right, shared.options.target_flavor)
+        && target.comparable(right, left, shared.options.source_flavor);
+    if !comparable {
+        return Ok(None);
+    }
+    let maps = &table.plan.columns;
+    let ours: Vec<String> = maps.iter().map(|map| left.columns[map.source].name.clone()).collect();
+    let theirs: Vec<String> = maps.iter().map(|map| right.columns[map.target].name.clone()).collect();
+    let ours = source.range_digest(left, &ours, &KeyRange::default()).await?;
+    let position = sides.read_position(shared).await?;
+    shared.applied.wait_for(&position).await?;
+    let Some(target) = sides.target(shared).await?.digest() else { return Ok(None) };
+    let theirs = target.range_digest(right, &theirs, &KeyRange::default()).await?;
+    Ok((ours == theirs).then_some(ours.rows))
 }
 
 /// The columns of one side that are compared, in the plan's order.
 struct View<'a> {
-    schema: &'a TableSchema,
     version: &'a Arc<TableVersion>,
-    column: fn(&ColumnMap) -> usize,
-    table: &'a VerifyTable,
+    /// Position, type, and whether the value is JSON on either side.
+    columns: Vec<(usize, &'a DataType, bool)>,
 }
 
 impl<'a> View<'a> {
@@ -86,14 +156,27 @@ impl<'a> View<'a> {
             Side::Source => (&table.plan.source, |map| map.source),
             Side::Target => (&table.target, |map| map.target),
         };
-        Self { schema: &version.schema, version, column, table }
+        let is_json = |map: &ColumnMap| {
+            let left = &table.plan.source.schema.columns[map.source].data_type;
+            let right = &table.target.schema.columns[map.target].data_type;
+            matches!(left, DataType::Json) || matches!(right, DataType::Json)
+        };
+        let columns = table.plan.columns.iter().map(|map| {
+            let at = column(map);
+            (at, &version.schema.columns[at].data_type, is_json(map))
+        });
+        Self { version, columns: columns.collect() }
     }
 
     fn hash(&self, row: RowRef<'_>, buffer: &mut Vec<u8>) -> u128 {
         buffer.clear();
-        for map in &self.table.plan.columns {
-            let at = (self.column)(map);
-            match canonical::form(&self.schema.columns[at].data_type, row.get(at)) {
+        for (at, data_type, is_json) in &self.columns {
+            let form = if *is_json {
+                canonical::json_form(data_type, row.get(*at))
+            } else {
+                canonical::form(data_type, row.get(*at))
+            };
+            match form {
                 None => buffer.push(0),
                 Some(form) => {
                     buffer.push(1);
@@ -106,85 +189,89 @@ impl<'a> View<'a> {
     }
 }
 
-/// Reads all rows of one side.
+/// Reads all rows of one side and returns their sum.
 async fn each_row(
     shared: &Shared,
     sides: &mut Sides,
-    view: &View<'_>,
+    table: &VerifyTable,
     side: Side,
-    mut visit: impl FnMut(u128, RowRef<'_>) -> Result<()>,
-) -> Result<()> {
+    mut visit: impl FnMut(u128, RowRef<'_>),
+) -> Result<Sum> {
+    let view = View::new(table, side);
     let reader: &mut dyn SnapshotReader = match side {
         Side::Source => sides.source(shared).await?,
         Side::Target => sides.target(shared).await?,
     };
-    reader.open_range(view.version, &Default::default()).await?;
+    reader.open_range(view.version, &KeyRange::default()).await?;
     let mut batch = RowBatch::new(view.version.kinds.clone());
     let mut buffer = Vec::new();
+    let mut sum = Sum::default();
     let mut more = true;
     while more {
         shared.check_cancelled()?;
         batch.clear();
         more = reader.next_batch(&mut batch, BATCH_BYTES).await?;
         for row in batch.rows() {
-            visit(view.hash(row, &mut buffer), row)?;
+            let hash = view.hash(row, &mut buffer);
+            sum.rows += 1;
+            sum.hashes = sum.hashes.wrapping_add(hash);
+            visit(hash, row);
         }
     }
-    Ok(())
-}
-
-async fn sum(shared: &Shared, sides: &mut Sides, table: &VerifyTable, side: Side) -> Result<Sum> {
-    let mut sum = Sum::default();
-    each_row(shared, sides, &View::new(table, side), side, |hash, _| {
-        sum.rows += 1;
-        sum.hashes = sum.hashes.wrapping_add(hash);
-        Ok(())
-    })
-    .await?;
     Ok(sum)
 }
 
-/// Finds the rows that one side has more of, slice by slice of the hash space.
-async fn show_differences(
+async fn sum(shared: &Shared, sides: &mut Sides, table: &VerifyTable, side: Side) -> Result<Sum> {
+    each_row(shared, sides, table, side, |_, _| {}).await
+}
+
+/// Finds the rows that one side has more of, slice by slice of the hash space. `None` where a side has changed
+/// meanwhile. True beside the rows where not all are among them.
+async fn differences(
     shared: &Shared,
     sides: &mut Sides,
-    index: usize,
-    rows: u64,
-    files: &mut Files,
-) -> Result<()> {
-    let table = &shared.tables[index];
-    let slices = rows.div_ceil(SLICE_ROWS).max(1);
-    let counters = &shared.progress.counters[index];
+    table: &VerifyTable,
+    sums: &Sums,
+) -> Result<Option<(Vec<Found>, bool)>> {
+    let slices = sums.source.rows.max(sums.target.rows).div_ceil(SLICE_ROWS).max(1);
+    let most = usize::try_from(shared.options.most_differences).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let mut bytes = 0;
     for slice in 0..slices {
         let of_slice = |hash: u128| (hash as u64) % slices == slice;
         let mut balance: HashMap<u128, i64> = HashMap::new();
         for (side, weight) in [(Side::Source, 1), (Side::Target, -1)] {
-            each_row(shared, sides, &View::new(table, side), side, |hash, _| {
+            let count = |hash: u128, _: RowRef<'_>| {
                 if of_slice(hash) {
                     *balance.entry(hash).or_default() += weight;
                 }
-                Ok(())
-            })
-            .await?;
+            };
+            if each_row(shared, sides, table, side, count).await? != sums.of(side) {
+                return Ok(None);
+            }
         }
         balance.retain(|_, count| *count != 0);
         for (side, sign) in [(Side::Source, 1), (Side::Target, -1)] {
-            each_row(shared, sides, &View::new(table, side), side, |hash, row| {
-                let Some(count) = balance.get_mut(&hash).filter(|count| count.signum() == sign) else {
-                    return Ok(());
+            let show = |hash: u128, row: RowRef<'_>| {
+                let full = found.len() >= most || bytes >= SHOWN_BYTES;
+                let Some(count) = balance.get_mut(&hash).filter(|count| !full && count.signum() == sign)
+                else {
+                    return;
                 };
                 *count -= sign;
-                match side {
-                    Side::Source => files.write(shared, index, Some(row), None),
-                    Side::Target => files.write(shared, index, None, Some(row)),
-                }
-            })
-            .await?;
+                bytes += row.byte_len();
+                found.push(match side {
+                    Side::Source => Found::new(true, table, Some(row), None),
+                    Side::Target => Found::new(true, table, None, Some(row)),
+                });
+            };
+            if each_row(shared, sides, table, side, show).await? != sums.of(side) {
+                return Ok(None);
+            }
         }
-        if counters.differences() >= shared.options.most_differences {
-            counters.truncated.store(true, Ordering::Relaxed);
-            break;
+        if found.len() >= most || bytes >= SHOWN_BYTES {
+            return Ok(Some((found, true)));
         }
     }
-    Ok(())
+    Ok(Some((found, false)))
 }

@@ -13,13 +13,18 @@
 //!
 //! What it doesn't do: compare schemas, or lock anything (but see keyless tables in `keyless`).
 //!
-//! How: `keyed` walks the source's key in chunks and compares by range or by key; `recheck` asks again about
-//! every row that differed; `keyless` compares tables without keys as multisets; `canonical` says when two
-//! values are the same; `output` writes what was found.
+//! Memory: each worker holds at most four times [`VerifyOptions::chunk_bytes`] of rows (twice that of one side while
+//! it looks for partners, then the rows that differ), plus one row where a row is larger.
+//!
+//! How: `keyed` walks the source's key in chunks and compares by range or by key; `loaded` holds a chunk's rows until
+//! they have a partner; `recheck` asks again about every row that differed; `keyless` compares tables without keys as
+//! multisets; `canonical` says when two values are the same; `pairing` how keys find each other; `output` writes what
+//! was found.
 
 mod canonical;
 mod keyed;
 mod keyless;
+mod loaded;
 mod output;
 mod pairing;
 mod progress;
@@ -27,6 +32,7 @@ mod recheck;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +49,9 @@ pub use progress::{TableVerification, VerifyProgress};
 
 use crate::keyed::TableRun;
 use crate::pairing::Side;
+
+/// Tables planned at the same time.
+const PLANNERS: usize = 4;
 
 /// Tells how far the target is. Implemented by whoever applies changes.
 #[async_trait]
@@ -86,7 +95,8 @@ pub struct VerifyOptions {
     pub chunk_bytes: u64,
     /// How often a row that differs is read again before it counts as undecided.
     pub rounds: u32,
-    /// Rounds that must find a difference before it counts: 1 where [`AppliedPosition`] knows what it says.
+    /// Rounds in a row that must find the same difference before it counts, at least: 1 where [`AppliedPosition`]
+    /// knows what it says (rows are looked at three times anyway).
     pub confirmations: u32,
     /// Differences of one table after which it isn't read further.
     pub most_differences: u64,
@@ -158,13 +168,25 @@ impl FullVerification {
         output::prepare(&shared.options.corrections)?;
         let (chunks, queue) = mpsc::channel(shared.options.workers.max(1));
         let queue = Arc::new(Mutex::new(queue));
-        let mut workers = JoinSet::new();
-        workers.spawn(plan(shared.clone(), chunks));
-        for _ in 0..shared.options.workers.max(1) {
-            workers.spawn(work(shared.clone(), queue.clone()));
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut parts = JoinSet::new();
+        for _ in 0..PLANNERS.min(shared.tables.len()) {
+            parts.spawn(plan(shared.clone(), next.clone(), chunks.clone()));
         }
-        while let Some(ended) = workers.join_next().await {
-            // Dropping the set stops the others.
+        drop(chunks);
+        for _ in 0..shared.options.workers.max(1) {
+            parts.spawn(work(shared.clone(), queue.clone()));
+        }
+        loop {
+            // Dropping the set stops the others, wherever they wait.
+            let ended = tokio::select! {
+                () = shared.cancel.cancelled() => {
+                    shared.check_cancelled()?;
+                    continue;
+                }
+                ended = parts.join_next() => ended,
+            };
+            let Some(ended) = ended else { break };
             ended.map_err(|panic| {
                 ConnectorError::new(ErrorKind::Other, "verification", "a worker broke").with_source(panic)
             })??;
@@ -186,10 +208,12 @@ pub(crate) enum Work {
     },
 }
 
-/// Hands out all tables, piece by piece.
-async fn plan(shared: Arc<Shared>, chunks: mpsc::Sender<Work>) -> Result<()> {
+/// Hands out tables, piece by piece, until there is no other.
+async fn plan(shared: Arc<Shared>, next: Arc<AtomicUsize>, chunks: mpsc::Sender<Work>) -> Result<()> {
     let mut sides = Sides::default();
-    for (index, table) in shared.tables.iter().enumerate() {
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(table) = shared.tables.get(index) else { return Ok(()) };
         if table.plan.is_keyless() || table.plan.source.schema.row_key().is_none() {
             if chunks.send(Work::Keyless { index }).await.is_err() {
                 // The workers are gone only where one has failed, and says so itself.
@@ -201,7 +225,6 @@ async fn plan(shared: Arc<Shared>, chunks: mpsc::Sender<Work>) -> Result<()> {
         keyed::plan(&shared, &mut sides, &run, &chunks).await?;
         run.complete(&shared).await?;
     }
-    Ok(())
 }
 
 async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Work>>>) -> Result<()> {
@@ -278,6 +301,11 @@ impl Shared {
             ));
         }
         Ok(())
+    }
+
+    /// Bytes of rows of one side that a worker holds.
+    pub fn part_bytes(&self) -> usize {
+        usize::try_from(self.options.chunk_bytes * 2).unwrap_or(usize::MAX)
     }
 
     /// Waits before another attempt, for which all connections are made anew.

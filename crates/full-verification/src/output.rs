@@ -1,19 +1,20 @@
 //! What was found, for people and for scripts: per table one difference file and one file of correction SQL.
 //!
-//! `SCHEMA.TABLE.differences.jsonl`: one JSON object a line: `kind` (`missing`, `extra`, `different`), `key`,
-//! `columns` (names that differ), `source` and `target` (column: text; bytes as `0x...`; long values cut).
-//! `SCHEMA.TABLE.corrections.sql`: the statement, above it its inverse as a comment. Files of an earlier
+//! `SCHEMA.TABLE.differences.jsonl`: one JSON object a line: `kind` (`missing`, `extra`, `different`, `undecided`),
+//! `key`, `columns` (names that differ), `source` and `target` (column: text; bytes as `0x...`; long values cut).
+//! `SCHEMA.TABLE.corrections.sql`: settings of the session, then the statements, each below its inverse as a comment:
+//! deletions first, insertions last, because a row that goes may make room for one that comes. Files of an earlier
 //! verification of the same table are replaced.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
-use whimbrel_model::{RowRef, TableName, TableSchema, ValueRef};
+use whimbrel_model::{RowBatch, RowRef, TableName, TableSchema, TableVersion, ValueRef};
 
 use crate::canonical;
 use crate::pairing::Pairing;
@@ -32,6 +33,46 @@ pub enum DifferenceKind {
     Extra,
     /// Both have it, with different values.
     Different,
+    /// They differed at last, but one of them changed in every round.
+    Undecided,
+}
+
+/// A row that differs; either side may lack it.
+pub(crate) struct Found {
+    /// False where it may only be changing too fast.
+    certain: bool,
+    source: Option<RowBatch>,
+    target: Option<RowBatch>,
+}
+
+impl Found {
+    /// Copies of rows of both sides of a table.
+    pub fn new(
+        certain: bool,
+        table: &VerifyTable,
+        source: Option<RowRef<'_>>,
+        target: Option<RowRef<'_>>,
+    ) -> Self {
+        let own = |version: &TableVersion, row: RowRef<'_>| {
+            let mut batch = RowBatch::new(version.kinds.clone());
+            batch.push_row(row);
+            batch
+        };
+        Self {
+            certain,
+            source: source.map(|row| own(&table.plan.source, row)),
+            target: target.map(|row| own(&table.target, row)),
+        }
+    }
+
+    fn kind(&self) -> DifferenceKind {
+        match (self.certain, &self.source, &self.target) {
+            (false, ..) => DifferenceKind::Undecided,
+            (true, Some(_), None) => DifferenceKind::Missing,
+            (true, None, _) => DifferenceKind::Extra,
+            (true, Some(_), Some(_)) => DifferenceKind::Different,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -53,18 +94,30 @@ fn storage(path: &Path, message: &str, error: io::Error) -> ConnectorError {
     ConnectorError::new(ErrorKind::LocalStorage, path.display().to_string(), message).with_source(error)
 }
 
+/// Corrections in the order in which they are run.
+const PARTS: [&str; 3] = ["corrections.deletes.part", "corrections.updates.part", "corrections.inserts.part"];
+
 /// The two files of one table, made with the first difference.
 pub(crate) struct Files {
     dir: PathBuf,
-    open: Option<(BufWriter<File>, BufWriter<File>)>,
     name: String,
+    preamble: &'static str,
+    differences: Option<BufWriter<File>>,
+    parts: [Option<BufWriter<File>>; 3],
 }
 
 impl Files {
     /// Removes what an earlier verification wrote about the table.
     pub fn new(shared: &Shared, table: &TableName) -> Result<Self> {
-        let files = Self { dir: shared.options.corrections.clone(), open: None, name: file_name(table) };
-        for path in [files.path("differences.jsonl"), files.path("corrections.sql")] {
+        let files = Self {
+            dir: shared.options.corrections.clone(),
+            name: file_name(table),
+            preamble: shared.target.correction_preamble(),
+            differences: None,
+            parts: [const { None }; 3],
+        };
+        for suffix in ["differences.jsonl", "corrections.sql"].iter().chain(&PARTS) {
+            let path = files.path(suffix);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(storage(&path, "an old difference file can't be removed", error));
@@ -79,72 +132,100 @@ impl Files {
         self.dir.join(format!("{}.{suffix}", self.name))
     }
 
-    /// Counts a difference and writes both lines.
-    pub fn write(
-        &mut self,
-        shared: &Shared,
-        index: usize,
-        source: Option<RowRef<'_>>,
-        target: Option<RowRef<'_>>,
-    ) -> Result<()> {
-        let table = &shared.tables[index];
-        let pairing = Pairing::new(table)?;
+    /// Counts and writes differences, up to the most that one table may have.
+    pub fn write_all(&mut self, shared: &Shared, index: usize, found: &[Found]) -> Result<()> {
         let counters = &shared.progress.counters[index];
-        let (kind, count) = match (source, target) {
-            (Some(_), None) => (DifferenceKind::Missing, &counters.missing),
-            (None, _) => (DifferenceKind::Extra, &counters.extra),
-            (Some(_), Some(_)) => (DifferenceKind::Different, &counters.different),
+        for row in found {
+            if counters.differences() >= shared.options.most_differences {
+                counters.truncated.store(true, Ordering::Relaxed);
+                break;
+            }
+            self.write(shared, index, row)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, shared: &Shared, index: usize, found: &Found) -> Result<()> {
+        let table = &shared.tables[index];
+        let counters = &shared.progress.counters[index];
+        let kind = found.kind();
+        let (count, part) = match kind {
+            DifferenceKind::Extra => (&counters.extra, 0),
+            DifferenceKind::Different => (&counters.different, 1),
+            DifferenceKind::Missing => (&counters.missing, 2),
+            DifferenceKind::Undecided => (&counters.undecided, 1),
         };
         count.fetch_add(1, Ordering::Relaxed);
+        let source = found.source.as_ref().map(|batch| batch.row(0));
+        let target = found.target.as_ref().map(|batch| batch.row(0));
+        let pairing = Pairing::new(table)?;
         let columns = match (source, target) {
             (Some(source), Some(target)) => pairing.differing(source, target).collect(),
             _ => Vec::new(),
         };
-        let line = line(table, kind, columns, source, target);
-        let correction = shared.target.correction(&table.plan, &table.target, source, target);
-        let path = self.path("differences.jsonl");
-        let (differences, corrections) = self.files()?;
-        let written = (|| {
-            serde_json::to_writer(&mut *differences, &line)?;
-            differences.write_all(b"\n")?;
-            match correction {
-                Ok(correction) => {
-                    let undo = correction.undo.replace('\n', " ");
-                    writeln!(corrections, "-- undo: {undo};\n{};", correction.statement)
-                }
-                Err(error) => writeln!(corrections, "-- no correction: {}", error.chain().replace('\n', " ")),
+        self.write_line(&line(table, kind, columns, source, target))?;
+        if kind == DifferenceKind::Undecided {
+            return Ok(());
+        }
+        let text = match shared.target.correction(&table.plan, &table.target, source, target) {
+            Ok(correction) => {
+                format!("-- undo: {};\n{};\n", correction.undo.replace('\n', " "), correction.statement)
             }
-        })();
-        written.map_err(|error| storage(&path, "writing a difference failed", error))
+            Err(error) => format!("-- no correction: {}\n", error.chain().replace('\n', " ")),
+        };
+        let path = self.path(PARTS[part]);
+        append(&mut self.parts[part], &path, text.as_bytes())
     }
 
-    fn files(&mut self) -> Result<&mut (BufWriter<File>, BufWriter<File>)> {
-        if self.open.is_none() {
-            let create = |path: PathBuf| {
-                File::create(&path)
-                    .map(BufWriter::new)
-                    .map_err(|error| storage(&path, "the file can't be created", error))
-            };
-            let differences = create(self.path("differences.jsonl"))?;
-            let mut corrections = create(self.path("corrections.sql"))?;
-            let head = "-- Correction SQL of a Whimbrel verification. Each statement expects the row that was found \
-                        and changes nothing where it has changed since. Read before running.\n";
-            corrections
-                .write_all(head.as_bytes())
-                .map_err(|error| storage(&self.path("corrections.sql"), "writing failed", error))?;
-            self.open = Some((differences, corrections));
-        }
-        Ok(self.open.as_mut().expect("it was set above"))
+    fn write_line(&mut self, line: &Line<'_>) -> Result<()> {
+        let path = self.path("differences.jsonl");
+        let mut text = serde_json::to_vec(line)
+            .map_err(|error| storage(&path, "a difference can't be written as JSON", error.into()))?;
+        text.push(b'\n');
+        append(&mut self.differences, &path, &text)
     }
 
-    /// Makes sure that everything is on its way to the disk.
+    /// Puts the corrections together and hands everything to the operating system.
     pub fn finish(mut self) -> Result<()> {
-        if let Some((mut differences, mut corrections)) = self.open.take() {
-            let flushed = differences.flush().and_then(|()| corrections.flush());
-            flushed.map_err(|error| storage(&self.dir, "writing differences failed", error))?;
+        if let Some(mut differences) = self.differences.take() {
+            let path = self.path("differences.jsonl");
+            differences.flush().map_err(|error| storage(&path, "writing differences failed", error))?;
         }
-        Ok(())
+        if self.parts.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let path = self.path("corrections.sql");
+        self.put_together(&path).map_err(|error| storage(&path, "writing corrections failed", error))
     }
+
+    fn put_together(&mut self, path: &Path) -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(path)?);
+        out.write_all(
+            b"-- Correction SQL of a Whimbrel verification. Each statement expects the row that was found and\n\
+              -- changes nothing where it has changed since. Read before running.\n",
+        )?;
+        out.write_all(self.preamble.as_bytes())?;
+        for (index, suffix) in PARTS.iter().enumerate() {
+            let Some(mut part) = self.parts[index].take() else { continue };
+            part.flush()?;
+            drop(part);
+            let part = self.path(suffix);
+            io::copy(&mut BufReader::new(File::open(&part)?), &mut out)?;
+            fs::remove_file(&part)?;
+        }
+        out.flush()
+    }
+}
+
+fn append(file: &mut Option<BufWriter<File>>, path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = match file {
+        Some(file) => file.write_all(bytes),
+        None => File::create(path).and_then(|created| {
+            let created = file.insert(BufWriter::new(created));
+            created.write_all(bytes)
+        }),
+    };
+    written.map_err(|error| storage(path, "writing a difference failed", error))
 }
 
 /// Names hold anything; what isn't plain is written as `%XX`.

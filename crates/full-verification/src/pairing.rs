@@ -54,10 +54,16 @@ impl<'a> Pairing<'a> {
     }
 
     /// True where a range of the source's key, given to the target, holds the same rows: the same columns in
-    /// the same order, of types that every server orders alike. Text qualifies under a binary collation only.
+    /// the same order and direction, of types that every server orders alike. Text qualifies under a binary
+    /// collation only.
     pub fn ranges_meet(&self) -> bool {
         let (source, target) = (&self.table.plan.source.schema, &self.table.target.schema);
+        let directions = |schema: &TableSchema| {
+            let parts = schema.row_key().map(|key| key.parts.as_slice()).unwrap_or_default();
+            parts.iter().map(|part| part.descending).collect::<Vec<_>>()
+        };
         self.source_key == self.target_key
+            && directions(source) == directions(target)
             && self
                 .source_key
                 .iter()
@@ -174,37 +180,98 @@ fn ordered_alike(left: &DataType, right: &DataType) -> bool {
                 && left.charset().is_utf8()
                 && right.charset().is_utf8()
         }
-        // Members may be numbered differently, JSON and geometry have no order.
+        // Members may be numbered differently; MariaDB orders UUIDs by time; JSON and geometry have no order.
         (CellKind::Enum | CellKind::Set | CellKind::Json | CellKind::Geometry, _) => false,
+        _ if matches!(left, DataType::Uuid | DataType::Inet4 | DataType::Inet6) => false,
+        (CellKind::DateTime | CellKind::Timestamp, CellKind::DateTime | CellKind::Timestamp) => true,
         _ => a == b,
     }
 }
 
 /// Appends a value as a cell of another type; false where that type can't hold it.
 fn push_converted(has: &DataType, value: ValueRef<'_>, wants: &DataType, out: &mut RowBatch) -> bool {
-    match (value, wants.cell_kind()) {
-        (ValueRef::Text(text), CellKind::Text) => {
-            let Ok(utf8) = has.charset().to_utf8(text) else { return false };
-            match wants.charset().encode_utf8(&utf8) {
-                Some(text) => out.push_bytes(&text),
+    let kind = wants.cell_kind();
+    match (value, kind) {
+        (ValueRef::Null, _) => out.push_null(),
+        (ValueRef::Enum(_) | ValueRef::Set(_), CellKind::Enum | CellKind::Set)
+            if canonical::members(has) == canonical::members(wants) =>
+        {
+            out.push_value(value);
+        }
+        (ValueRef::Text(_) | ValueRef::Enum(_) | ValueRef::Set(_), CellKind::Enum | CellKind::Set) => {
+            let Some(name) = canonical::form(has, value) else { return false };
+            match member_number(&name, wants) {
+                Some(number) => out.push_uint(number),
                 None => return false,
             }
         }
-        (ValueRef::Int(v), CellKind::UInt) => match u64::try_from(v) {
-            Ok(v) => out.push_uint(v),
-            Err(_) => return false,
-        },
-        (ValueRef::UInt(v), CellKind::Int) => match i64::try_from(v) {
-            Ok(v) => out.push_int(v),
-            Err(_) => return false,
-        },
+        (ValueRef::Text(text), CellKind::Text) => {
+            let Ok(utf8) = has.charset().to_utf8(text) else { return false };
+            return push_text(&utf8, wants, out);
+        }
+        (ValueRef::Bytes(_) | ValueRef::Enum(_) | ValueRef::Set(_), CellKind::Text) => {
+            let Some(text) = canonical::form(has, value) else { return false };
+            return push_text(&text, wants, out);
+        }
+        (ValueRef::Text(text), CellKind::Bytes) => out.push_bytes(text),
         (ValueRef::Float(v), CellKind::Double) => out.push_double(f64::from(v)),
-        (ValueRef::Bytes(_), CellKind::Text) => match canonical::form(has, value) {
-            Some(text) => out.push_bytes(&text),
-            None => out.push_null(),
-        },
+        (ValueRef::DateTime(v) | ValueRef::Timestamp(v), CellKind::DateTime | CellKind::Timestamp) => {
+            out.push_datetime(v);
+        }
         (value, kind) if has.cell_kind() == kind => out.push_value(value),
+        (value, kind) => return whole_number(value).is_some_and(|number| push_number(number, kind, out)),
+    }
+    true
+}
+
+fn push_text(utf8: &[u8], wants: &DataType, out: &mut RowBatch) -> bool {
+    let Some(text) = wants.charset().encode_utf8(utf8) else { return false };
+    out.push_bytes(&text);
+    true
+}
+
+/// The number of an ENUM's member, or the bits of a SET's, by name.
+fn member_number(name: &[u8], wants: &DataType) -> Option<u64> {
+    let members = canonical::members(wants);
+    let position = |name: &[u8]| members.iter().position(|member| member.as_bytes() == name);
+    match wants {
+        DataType::Set { .. } if name.is_empty() => Some(0),
+        DataType::Set { .. } => name
+            .split(|byte| *byte == b',')
+            .try_fold(0u64, |bits, name| Some(bits | 1u64.checked_shl(position(name)? as u32)?)),
+        _ => position(name).map(|index| index as u64 + 1),
+    }
+}
+
+fn whole_number(value: ValueRef<'_>) -> Option<i128> {
+    match value {
+        ValueRef::Int(v) => Some(v.into()),
+        ValueRef::UInt(v) | ValueRef::Bit(v) => Some(v.into()),
+        ValueRef::Year(v) => Some(v.into()),
+        ValueRef::Decimal(text) => {
+            let text = std::str::from_utf8(text).ok()?;
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+            fraction.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
+        }
+        _ => None,
+    }
+}
+
+fn push_number(number: i128, kind: CellKind, out: &mut RowBatch) -> bool {
+    match kind {
+        CellKind::Int => match i64::try_from(number) {
+            Ok(number) => out.push_int(number),
+            Err(_) => return false,
+        },
+        CellKind::UInt | CellKind::Bit | CellKind::Year => match u64::try_from(number) {
+            Ok(number) => out.push_uint(number),
+            Err(_) => return false,
+        },
+        CellKind::Decimal => out.push_bytes(number.to_string().as_bytes()),
         _ => return false,
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,116 +6,180 @@
 //! 1. read the rows from the source, then take a position at or after that reading;
 //! 2. wait until the target has applied it;
 //! 3. read the rows from the target; what is the same now is settled;
-//! 4. read the rest from the source once more: where the row is still what it was in 1., the difference is
-//!    real; where it has changed, the next round asks again.
+//! 4. read the rest from the source once more: where the row is still what it was in 1., the round speaks for a
+//!    difference; where it has changed, it says nothing.
+//!
+//! A row that goes to and fro between two values may deceive one round: it was something else just while the
+//! target was read. So several rounds in a row have to find the same two rows, and each change that was seen in
+//! between asks for more of them.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use whimbrel_connector::Result;
-use whimbrel_model::{RowBatch, RowRef};
+use whimbrel_model::{RawCell, RowBatch, RowRef};
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::output::Files;
+use crate::output::Found;
 use crate::pairing::{Pairing, Side};
 use crate::{Shared, Sides};
 
-/// Keys fetched by one question.
-const GROUP: usize = 500;
+/// Rounds that must agree on a row that was never seen to change.
+const AGREEING: u32 = 3;
+/// Further rounds for each change that was seen.
+const PER_CHANGE: u32 = 2;
 
 /// Rows that differed when they were first compared.
 pub(crate) struct Suspects {
-    /// By the canonical form of the key: the number of the row in the batches below, where that side can have
-    /// such a key at all.
-    forms: HashMap<Vec<u8>, (Option<usize>, Option<usize>)>,
+    /// By the canonical form of the key.
+    rows: HashMap<Vec<u8>, Suspect>,
     source_keys: RowBatch,
     target_keys: RowBatch,
+    /// Keys fetched by one question.
+    group: usize,
+}
+
+#[derive(Default)]
+struct Suspect {
+    /// The number of the key in `source_keys` and `target_keys`, where that side can have such a key at all.
+    source: Option<usize>,
+    target: Option<usize>,
+    looks: Looks,
+}
+
+/// What the rounds saw of one row.
+#[derive(Default)]
+struct Looks {
+    /// Hashes of the two rows that the last round saw.
+    last: Option<(u128, u128)>,
+    /// Rounds in a row that saw the same.
+    agreeing: u32,
+    changes: u32,
+}
+
+impl Looks {
+    /// Takes in what a round saw; `unchanged`: the source's row stayed what it was throughout. True where it is
+    /// certain now that the rows differ.
+    fn differ(&mut self, seen: (u128, u128), unchanged: bool, confirmations: u32) -> bool {
+        let same = self.last.is_none_or(|last| last == seen);
+        self.changes += u32::from(!(same && unchanged));
+        self.agreeing = match (unchanged, same) {
+            (false, _) => 0,
+            (true, true) => self.agreeing + 1,
+            (true, false) => 1,
+        };
+        self.last = Some(seen);
+        self.agreeing >= confirmations.max(AGREEING) + self.changes * PER_CHANGE
+    }
 }
 
 impl Suspects {
-    pub fn new(pairing: &Pairing<'_>) -> Self {
+    /// `group`: keys fetched by one question.
+    pub fn new(pairing: &Pairing<'_>, group: usize) -> Self {
         Self {
-            forms: HashMap::new(),
+            rows: HashMap::new(),
             source_keys: pairing.key_batch(Side::Source),
             target_keys: pairing.key_batch(Side::Target),
+            group,
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.forms.len()
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Adds the key of a row that was read from one side.
     pub fn add(&mut self, pairing: &Pairing<'_>, side: Side, row: RowRef<'_>) {
         let form = pairing.key_form(side, row);
-        if self.forms.contains_key(&form) {
+        if self.rows.contains_key(&form) {
             return;
         }
         let number = |found: bool, keys: &RowBatch| found.then(|| keys.len() - 1);
         let source = pairing.push_key(side, row, Side::Source, &mut self.source_keys);
         let target = pairing.push_key(side, row, Side::Target, &mut self.target_keys);
-        let numbers = (number(source, &self.source_keys), number(target, &self.target_keys));
-        self.forms.insert(form, numbers);
+        let suspect = Suspect {
+            source: number(source, &self.source_keys),
+            target: number(target, &self.target_keys),
+            looks: Looks::default(),
+        };
+        self.rows.insert(form, suspect);
     }
 }
 
 /// Rows of one side by the form of their key.
-struct Found {
+struct Rows {
     batches: Vec<RowBatch>,
     at: HashMap<Vec<u8>, (usize, usize)>,
 }
 
-impl Found {
+impl Rows {
     fn row(&self, form: &[u8]) -> Option<RowRef<'_>> {
         self.at.get(form).map(|(batch, row)| self.batches[*batch].row(*row))
     }
 }
 
-/// Decides about all suspects; real differences are written to the files.
+/// Decides about all suspects; nothing is written or counted, so that it may be tried again.
 pub(crate) async fn decide(
     shared: &Shared,
     sides: &mut Sides,
-    index: usize,
     pairing: &Pairing<'_>,
     mut suspects: Suspects,
-    files: &mut Files,
-) -> Result<()> {
-    for round in 1..=shared.options.rounds.max(1) {
-        if suspects.len() == 0 {
-            return Ok(());
+) -> Result<Vec<Found>> {
+    let mut certain = Vec::new();
+    let rounds = shared.options.rounds.max(1);
+    for round in 1..=rounds {
+        if suspects.is_empty() {
+            break;
         }
         shared.check_cancelled()?;
         let before = fetch(shared, sides, pairing, &suspects, Side::Source).await?;
         let position = sides.read_position(shared).await?;
         shared.applied.wait_for(&position).await?;
         let found = fetch(shared, sides, pairing, &suspects, Side::Target).await?;
-        suspects.forms.retain(|form, _| match (before.row(form), found.row(form)) {
+        suspects.rows.retain(|form, _| match (before.row(form), found.row(form)) {
             (None, None) => false,
             (Some(source), Some(target)) => !pairing.same(source, target),
             _ => true,
         });
-        if suspects.len() == 0 {
-            return Ok(());
+        if suspects.is_empty() {
+            break;
         }
         let after = fetch(shared, sides, pairing, &suspects, Side::Source).await?;
-        let confirmed = round >= shared.options.confirmations;
-        let mut failed = Ok(());
-        suspects.forms.retain(|form, _| {
-            let (source, again) = (before.row(form), after.row(form));
+        suspects.rows.retain(|form, suspect| {
+            let (source, again, target) = (before.row(form), after.row(form), found.row(form));
             let unchanged = match (source, again) {
                 (None, None) => true,
                 (Some(a), Some(b)) => a.same(&b),
                 _ => false,
             };
-            if !unchanged || !confirmed || failed.is_err() {
-                return true;
+            let seen = (hash(again), hash(target));
+            if suspect.looks.differ(seen, unchanged, shared.options.confirmations) {
+                certain.push(Found::new(true, pairing.table, again, target));
+                return false;
             }
-            failed = files.write(shared, index, again, found.row(form));
-            false
+            if round == rounds {
+                certain.push(Found::new(false, pairing.table, again, target));
+            }
+            true
         });
-        failed?;
     }
-    shared.progress.counters[index].undecided.fetch_add(suspects.len() as u64, Ordering::Relaxed);
-    Ok(())
+    Ok(certain)
+}
+
+fn hash(row: Option<RowRef<'_>>) -> u128 {
+    let Some(row) = row else { return 0 };
+    let mut hasher = Xxh3::new();
+    for column in 0..row.len() {
+        match row.raw(column) {
+            RawCell::Null => hasher.update(&[0]),
+            RawCell::Unknown => hasher.update(&[1]),
+            RawCell::Bytes(bytes) => {
+                hasher.update(&[2]);
+                hasher.update(&(bytes.len() as u32).to_le_bytes());
+                hasher.update(bytes);
+            }
+        }
+    }
+    hasher.digest128()
 }
 
 async fn fetch(
@@ -124,18 +188,18 @@ async fn fetch(
     pairing: &Pairing<'_>,
     suspects: &Suspects,
     side: Side,
-) -> Result<Found> {
+) -> Result<Rows> {
     let (all, version) = match side {
         Side::Source => (&suspects.source_keys, &pairing.table.plan.source),
         Side::Target => (&suspects.target_keys, &pairing.table.target),
     };
     let numbers: Vec<usize> = suspects
-        .forms
+        .rows
         .values()
-        .filter_map(|(source, target)| if side == Side::Source { *source } else { *target })
+        .filter_map(|suspect| if side == Side::Source { suspect.source } else { suspect.target })
         .collect();
-    let mut found = Found { batches: Vec::new(), at: HashMap::new() };
-    for group in numbers.chunks(GROUP) {
+    let mut found = Rows { batches: Vec::new(), at: HashMap::new() };
+    for group in numbers.chunks(suspects.group.max(1)) {
         let mut keys = pairing.key_batch(side);
         for number in group {
             keys.push_row(all.row(*number));
@@ -151,4 +215,41 @@ async fn fetch(
         found.batches.push(rows);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_stays_different_is_certain_after_three_rounds() {
+        let mut looks = Looks::default();
+        assert!(!looks.differ((1, 2), true, 1));
+        assert!(!looks.differ((1, 2), true, 1));
+        assert!(looks.differ((1, 2), true, 1));
+        let mut looks = Looks::default();
+        assert_eq!((1..=5).map(|_| looks.differ((1, 2), true, 5)).filter(|certain| *certain).count(), 1);
+    }
+
+    #[test]
+    fn a_row_that_changes_is_asked_about_longer() {
+        let mut looks = Looks::default();
+        // The source changed while the round was on.
+        assert!(!looks.differ((1, 2), false, 1));
+        // Two rounds agree, then the target shows something else.
+        assert!(!looks.differ((1, 2), true, 1));
+        assert!(!looks.differ((1, 2), true, 1));
+        assert!(!looks.differ((1, 3), true, 1));
+        // Seven in a row are needed now, of which that was the first.
+        assert_eq!((2..=7).map(|_| looks.differ((1, 3), true, 1)).filter(|certain| *certain).count(), 1);
+    }
+
+    #[test]
+    fn a_row_that_goes_to_and_fro_never_is() {
+        let mut looks = Looks::default();
+        for round in 0..100 {
+            let seen = if round % 2 == 0 { (1, 2) } else { (2, 1) };
+            assert!(!looks.differ(seen, true, 1));
+        }
+    }
 }

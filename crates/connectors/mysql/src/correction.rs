@@ -8,10 +8,11 @@
 //!
 //! UPDATE and DELETE name the row by its key and carry the whole row that they expect, compared exactly: text
 //! as bytes (a collation takes different text for the same), JSON as JSON. Where the row has changed since,
-//! they change nothing; an INSERT meets the row's key. Generated columns are neither written nor compared.
+//! they change nothing. INSERT writes nothing where the key is there by now; a keyless table takes any row. At most
+//! one row is changed. Generated columns are neither written nor compared. Every statement has the comment
+//! `whimbrel correction`, so that logs tell who it was.
 //!
-//! The statements are meant for a session with `SET NAMES utf8mb4`, `time_zone = '+00:00'`, and an `sql_mode`
-//! without `NO_BACKSLASH_ESCAPES` and, if there are such dates, without `NO_ZERO_DATE` and `NO_ZERO_IN_DATE`.
+//! The statements are meant for a session after [`PREAMBLE`].
 
 use whimbrel_connector::endpoint::Correction;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, TablePlan};
@@ -20,6 +21,12 @@ use whimbrel_model::{Charset, DataType, RowRef, TableVersion, ValueRef};
 use crate::sql::keys::push_table;
 use crate::sql::literal::{Literal, LiteralError};
 use crate::wire::push_identifier;
+
+/// Text goes in as UTF-8, moments in UTC, dates that no calendar has as they are; a deletion doesn't cascade.
+pub(crate) const PREAMBLE: &str = "SET NAMES utf8mb4;\nSET time_zone = '+00:00';\n\
+    SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n\
+    SET foreign_key_checks = 0;\n";
+const TAG: &[u8] = b"/* whimbrel correction */ ";
 
 /// A column of the target and one side's value for it.
 struct Cell<'a> {
@@ -110,32 +117,42 @@ fn found_cells<'a>(plan: &'a TablePlan, target: &'a TableVersion, row: RowRef<'a
 
 fn insert(plan: &TablePlan, cells: &[Cell<'_>]) -> Written {
     let known: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.value != ValueRef::Unknown).collect();
-    let mut sql = b"INSERT INTO ".to_vec();
-    push_table(&mut sql, &plan.target.name);
-    sql.extend_from_slice(b" (");
+    let mut sql = begin("INSERT", plan, " (");
     for (index, cell) in known.iter().enumerate() {
         sql.extend_from_slice(if index > 0 { b", " } else { b"" });
         push_identifier(&mut sql, cell.name);
     }
-    sql.extend_from_slice(b") VALUES (");
+    sql.extend_from_slice(b") SELECT ");
     for (index, cell) in known.iter().enumerate() {
         sql.extend_from_slice(if index > 0 { b", " } else { b"" });
         push_stored(&mut sql, cell)?;
     }
-    sql.push(b')');
+    sql.extend_from_slice(b" FROM DUAL");
+    let mut key = known.iter().filter(|cell| cell.in_key).peekable();
+    if key.peek().is_some() {
+        sql.extend_from_slice(b" WHERE NOT EXISTS (SELECT 1 FROM ");
+        push_table(&mut sql, &plan.target.name);
+        let mut word: &[u8] = b" WHERE ";
+        for cell in key {
+            sql.extend_from_slice(std::mem::replace(&mut word, b" AND "));
+            push_identifier(&mut sql, cell.name);
+            sql.extend_from_slice(b" = ");
+            push_compared(&mut sql, cell)?;
+        }
+        sql.push(b')');
+    }
     Ok(sql)
 }
 
 fn delete(plan: &TablePlan, cells: &[Cell<'_>]) -> Written {
-    let mut sql = b"DELETE FROM ".to_vec();
-    push_table(&mut sql, &plan.target.name);
+    let mut sql = begin("DELETE", plan, "");
     push_where(&mut sql, plan, cells.iter())?;
     Ok(sql)
 }
 
 fn update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Written {
     let pairs = pairs(wanted, found);
-    let mut sql = begin_update(plan);
+    let mut sql = begin("UPDATE", plan, " SET ");
     let changed = changed(&pairs)?;
     push_assignments(
         &mut sql,
@@ -148,7 +165,7 @@ fn update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Written 
 /// Back to what was found, where the row is what `update` made it.
 fn undo_update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Written {
     let pairs = pairs(wanted, found);
-    let mut sql = begin_update(plan);
+    let mut sql = begin("UPDATE", plan, " SET ");
     let changed = changed(&pairs)?;
     push_assignments(
         &mut sql,
@@ -159,10 +176,18 @@ fn undo_update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Wri
     Ok(sql)
 }
 
-fn begin_update(plan: &TablePlan) -> Vec<u8> {
-    let mut sql = b"UPDATE ".to_vec();
+/// The statement up to the table's name, and what follows that.
+fn begin(verb: &str, plan: &TablePlan, then: &str) -> Vec<u8> {
+    let mut sql = verb.as_bytes().to_vec();
+    sql.push(b' ');
+    sql.extend_from_slice(TAG);
+    sql.extend_from_slice(match verb {
+        "INSERT" => b"INTO ",
+        "DELETE" => b"FROM ",
+        _ => b"",
+    });
     push_table(&mut sql, &plan.target.name);
-    sql.extend_from_slice(b" SET ");
+    sql.extend_from_slice(then.as_bytes());
     sql
 }
 
@@ -219,9 +244,7 @@ fn push_where<'p, 'a: 'p>(
         sql.extend_from_slice(std::mem::replace(&mut word, b" AND "));
         push_exactly(sql, cell, exact)?;
     }
-    if plan.is_keyless() {
-        sql.extend_from_slice(b" LIMIT 1");
-    }
+    sql.extend_from_slice(b" LIMIT 1");
     Ok(())
 }
 
@@ -373,11 +396,11 @@ mod tests {
         let made = correct(&plan, Some(wanted), Some(found));
         assert_eq!(
             made.statement,
-            "UPDATE `b`.`t` SET `s` = 'café', `b` = x'ff' WHERE `id` = 7 AND CAST(`s` AS BINARY) <=> CAST('cafe' AS BINARY) AND `j` <=> CAST('{}' AS JSON) AND `b` <=> NULL"
+            "UPDATE /* whimbrel correction */ `b`.`t` SET `s` = 'café', `b` = x'ff' WHERE `id` = 7 AND CAST(`s` AS BINARY) <=> CAST('cafe' AS BINARY) AND `j` <=> CAST('{}' AS JSON) AND `b` <=> NULL LIMIT 1"
         );
         assert_eq!(
             made.undo,
-            "UPDATE `b`.`t` SET `s` = 'cafe', `b` = NULL WHERE `id` = 7 AND CAST(`s` AS BINARY) <=> CAST('café' AS BINARY) AND `j` <=> CAST('{}' AS JSON) AND `b` <=> x'ff'"
+            "UPDATE /* whimbrel correction */ `b`.`t` SET `s` = 'cafe', `b` = NULL WHERE `id` = 7 AND CAST(`s` AS BINARY) <=> CAST('café' AS BINARY) AND `j` <=> CAST('{}' AS JSON) AND `b` <=> x'ff' LIMIT 1"
         );
     }
 
@@ -387,9 +410,13 @@ mod tests {
         let cells = [Value::Int(7), Value::Null, Value::Null, Value::Bytes(vec![0xfe; 20])];
         let made = correct(&plan, Some(cells.clone()), None);
         let hex = "fe".repeat(20);
-        let insert = format!("INSERT INTO `b`.`t` (`id`, `s`, `j`, `b`) VALUES (7, NULL, NULL, x'{hex}')");
+        let insert = format!(
+            "INSERT /* whimbrel correction */ INTO `b`.`t` (`id`, `s`, `j`, `b`) SELECT 7, NULL, NULL, x'{hex}' \
+             FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `b`.`t` WHERE `id` = 7)"
+        );
         let delete = format!(
-            "DELETE FROM `b`.`t` WHERE `id` = 7 AND `s` <=> NULL AND `j` <=> NULL AND `b` <=> x'{hex}'"
+            "DELETE /* whimbrel correction */ FROM `b`.`t` WHERE `id` = 7 AND `s` <=> NULL AND `j` <=> NULL \
+             AND `b` <=> x'{hex}' LIMIT 1"
         );
         assert_eq!((made.statement.as_str(), made.undo.as_str()), (insert.as_str(), delete.as_str()));
         let made = correct(&plan, None, Some(cells));
@@ -401,8 +428,9 @@ mod tests {
         let plan = plan(true);
         let cells = [Value::Int(7), Value::Null, Value::Null, Value::Null];
         let made = correct(&plan, None, Some(cells));
-        assert!(made.statement.starts_with("DELETE FROM `b`.`t` WHERE `id` <=> 7 AND"));
+        assert!(made.statement.contains("FROM `b`.`t` WHERE `id` <=> 7 AND"));
         assert!(made.statement.ends_with(" LIMIT 1"));
+        assert!(made.undo.ends_with("SELECT 7, NULL, NULL, NULL FROM DUAL"), "{}", made.undo);
     }
 
     #[test]

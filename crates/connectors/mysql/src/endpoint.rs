@@ -98,4 +98,8 @@ impl Target for MysqlEndpoint {
     ) -> Result<Correction> {
         correction::correction(plan, target, wanted, found)
     }
+
+    fn correction_preamble(&self) -> &'static str {
+        correction::PREAMBLE
+    }
 }
