@@ -7,8 +7,11 @@
 //!
 //! While the table is being written the two readings are of different moments: the source is read first, then the
 //! target is awaited to have applied that moment. If the source's sum has changed by then, the round says nothing,
-//! and another begins; a table that changes in every round is undecided. Every later reading has to give the same sums
-//! again, or what it showed is thrown away.
+//! and another begins. Every later reading has to give the same sums again, or what it showed is thrown away.
+//!
+//! A table that changes in every round is compared at one exact position: the applying of changes is held, the source
+//! is read in a consistent view whose position is known, and the target when it has exactly the changes up to there. Only
+//! where nobody can hold the applying is such a table undecided.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +32,9 @@ const SLICE_ROWS: u64 = 1 << 20;
 const SHOWN_BYTES: usize = 64 << 20;
 /// Rounds that must find the same difference where nobody says how far the target is.
 const MOST_CONFIRMATIONS: u32 = 3;
+
+/// Rounds before the applying of changes is held, where it can be.
+const FREE_ROUNDS: u32 = 2;
 
 /// Rows and the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +64,7 @@ pub(crate) async fn verify(shared: &Shared, sides: &mut Sides, index: usize) -> 
     let begun = std::time::Instant::now();
     let mut backoff = Backoff::new(shared.options.retry_for);
     let outcome = loop {
-        match rounds(shared, sides, index).await {
+        match compare(shared, sides, index).await {
             Ok(outcome) => break outcome,
             Err(error) => shared.wait(sides, backoff.after(error)?).await?,
         }
@@ -86,12 +92,45 @@ struct Outcome {
     truncated: bool,
 }
 
-async fn rounds(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Outcome> {
+async fn compare(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Outcome> {
+    let most = shared.options.rounds.max(1);
+    let free = rounds(shared, sides, index, most.min(FREE_ROUNDS)).await?;
+    if !free.undecided {
+        return Ok(free);
+    }
+    if !shared.applied.hold().await? {
+        return rounds(shared, sides, index, most).await;
+    }
+    let held = at_one_position(shared, sides, index).await;
+    shared.applied.release();
+    held
+}
+
+/// Both sides exactly at the position of a consistent view of the source's table.
+async fn at_one_position(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Outcome> {
+    let table = &shared.tables[index];
+    let position = sides.source(shared).await?.hold_table(&table.plan.source.schema).await?;
+    shared.applied.advance_to(&position).await?;
+    let source = sum(shared, sides, table, Side::Source).await?;
+    let target = sum(shared, sides, table, Side::Target).await?;
+    let mut outcome = Outcome { rows: source.rows, ..Outcome::default() };
+    if source != target {
+        match differences(shared, sides, table, &Sums { source, target }).await? {
+            Some((found, truncated)) => (outcome.found, outcome.truncated) = (found, truncated),
+            // Somebody else writes to the target.
+            None => outcome.undecided = true,
+        }
+    }
+    sides.source(shared).await?.release_table().await?;
+    Ok(outcome)
+}
+
+async fn rounds(shared: &Shared, sides: &mut Sides, index: usize, most: u32) -> Result<Outcome> {
     let table = &shared.tables[index];
     let needed = shared.options.confirmations.clamp(1, MOST_CONFIRMATIONS);
     let mut last = None;
     let mut agreeing = 0;
-    for _ in 0..shared.options.rounds.max(1) {
+    for _ in 0..most {
         shared.check_cancelled()?;
         if let Some(rows) = digests_agree(shared, sides, table).await? {
             return Ok(Outcome { rows, ..Outcome::default() });

@@ -161,7 +161,10 @@ pub async fn selected_tables(
             let object = format!("--include {}", pattern.text());
             let message = format!("the pattern matches no table of {}", source.name());
             return Err(ConnectorError::new(ErrorKind::UnknownTable, object, message)
-                .with_hint("check the name, its case included, and that the user may see the table")
+                .with_hint(
+                    "check the name, its case included; tables that the user may not read can't be seen, which needs \
+                     GRANT SELECT ON the schema's tables TO this user",
+                )
                 .into());
         }
     }

@@ -94,7 +94,7 @@ impl Report {
         println!();
         println!("{} {} -> {}", self.task, self.source, self.target);
         let width = self.tables.iter().map(|table| table.source.len()).max().unwrap_or(5).clamp(5, 40);
-        println!("  {:<width$} {:>12} {:>10} {:>9}  {}", "table", "rows", "MB", "seconds", "verification");
+        println!("  {:<width$} {:>12} {:>10} {:>9}  verification", "table", "rows", "MB", "seconds");
         for table in &self.tables {
             let verification = match &table.verification {
                 None => "not compared".to_owned(),

@@ -146,7 +146,7 @@ fn insert(plan: &TablePlan, cells: &[Cell<'_>]) -> Written {
 
 fn delete(plan: &TablePlan, cells: &[Cell<'_>]) -> Written {
     let mut sql = begin("DELETE", plan, "");
-    push_where(&mut sql, plan, cells.iter())?;
+    push_where(&mut sql, cells.iter())?;
     Ok(sql)
 }
 
@@ -158,7 +158,7 @@ fn update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Written 
         &mut sql,
         pairs.iter().zip(&changed).filter(|(_, changed)| **changed).map(|(pair, _)| pair.0),
     )?;
-    push_where(&mut sql, plan, found.iter())?;
+    push_where(&mut sql, found.iter())?;
     Ok(sql)
 }
 
@@ -172,7 +172,7 @@ fn undo_update(plan: &TablePlan, wanted: &[Cell<'_>], found: &[Cell<'_>]) -> Wri
         pairs.iter().zip(&changed).filter(|(_, changed)| **changed).map(|(pair, _)| pair.1),
     )?;
     let left_alone = found.iter().filter(|cell| !pairs.iter().any(|pair| pair.1.name == cell.name));
-    push_where(&mut sql, plan, pairs.iter().map(|pair| pair.0).chain(left_alone))?;
+    push_where(&mut sql, pairs.iter().map(|pair| pair.0).chain(left_alone))?;
     Ok(sql)
 }
 
@@ -223,11 +223,7 @@ fn push_assignments<'p, 'a: 'p>(sql: &mut Vec<u8>, cells: impl Iterator<Item = &
 }
 
 /// ` WHERE` the key as it is (an index finds the row), then all columns exactly.
-fn push_where<'p, 'a: 'p>(
-    sql: &mut Vec<u8>,
-    plan: &TablePlan,
-    cells: impl Iterator<Item = &'p Cell<'a>>,
-) -> Written<()> {
+fn push_where<'p, 'a: 'p>(sql: &mut Vec<u8>, cells: impl Iterator<Item = &'p Cell<'a>>) -> Written<()> {
     let known: Vec<_> = cells.filter(|cell| cell.value != ValueRef::Unknown).collect();
     let mut word: &[u8] = b" WHERE ";
     for cell in known.iter().filter(|cell| cell.in_key) {
@@ -361,9 +357,9 @@ mod tests {
         TablePlan::new(source, Arc::new(table("b", Charset::Utf8mb4))).unwrap()
     }
 
-    fn row(plan: &TablePlan, cells: [Value; 4]) -> RowBatch {
+    fn row(plan: &TablePlan, cells: &[Value; 4]) -> RowBatch {
         let mut batch = RowBatch::new(plan.source.kinds.clone());
-        for cell in &cells {
+        for cell in cells {
             batch.push_value(cell.as_ref());
         }
         batch.end_row();
@@ -372,8 +368,8 @@ mod tests {
 
     fn correct(plan: &TablePlan, wanted: Option<[Value; 4]>, found: Option<[Value; 4]>) -> Correction {
         let target = TableVersion::new(2, (*plan.target).clone());
-        let wanted = wanted.map(|cells| row(plan, cells));
-        let found = found.map(|cells| row(plan, cells));
+        let wanted = wanted.map(|cells| row(plan, &cells));
+        let found = found.map(|cells| row(plan, &cells));
         correction(plan, &target, wanted.as_ref().map(|b| b.row(0)), found.as_ref().map(|b| b.row(0)))
             .unwrap()
     }
@@ -437,7 +433,7 @@ mod tests {
     fn text_that_is_none_is_refused_with_its_column() {
         let plan = plan(false);
         let target = TableVersion::new(2, (*plan.target).clone());
-        let found = row(&plan, [Value::Int(7), Value::Text(vec![0xff]), Value::Null, Value::Null]);
+        let found = row(&plan, &[Value::Int(7), Value::Text(vec![0xff]), Value::Null, Value::Null]);
         let error = correction(&plan, &target, None, Some(found.row(0))).unwrap_err();
         assert_eq!((error.kind.clone(), error.object.as_str()), (ErrorKind::RowRefused, "b.t.s"));
     }

@@ -16,7 +16,7 @@ use whimbrel_incr_sync::{
 use whimbrel_model::{Position, TableName, ValueRef};
 
 use super::ddl::{DbcatConverter, RuleRouter};
-use super::log::Log;
+use super::log::{Log, Valve};
 use super::schema::MigratedTable;
 use super::{SHOW_EVERY, Task, verification};
 use crate::board::{Board, ErrorStatus, RowNote};
@@ -141,7 +141,13 @@ impl<'a> Incremental<'a> {
         let status = sync.status();
         let (feed, token) = (Box::new(log.feed()), stop.clone());
         let task = tokio::spawn(sync.run(feed, token, CancellationToken::new()));
-        Running { step: self, status, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Running {
+            step: self,
+            status,
+            stop,
+            valve: log.valve.clone(),
+            task: tokio::sync::Mutex::new(Some(task)),
+        }
     }
 }
 
@@ -165,13 +171,14 @@ pub struct Running<'r, 'a> {
     step: &'r Incremental<'a>,
     status: watch::Receiver<ApplyStatus>,
     stop: CancellationToken,
+    valve: Arc<Valve>,
     task: tokio::sync::Mutex<Option<JoinHandle<Result<ApplyStatus>>>>,
 }
 
 impl Running<'_, '_> {
     /// For the verification: how far the changes are.
     pub fn following(&self) -> verification::Following {
-        verification::Following { status: self.status.clone() }
+        verification::Following { status: self.status.clone(), valve: self.valve.clone() }
     }
 
     /// Waits until it has ended by itself: the sender of its status is gone then.

@@ -8,8 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, LogStart, Result, Source};
 use whimbrel_incr_sync::ChangeSource;
-use whimbrel_model::LogRecord;
-use whimbrel_store::{PullStatus, Puller, Sequence, StartAt, Store, StoreOptions, StoreReader, StoreState};
+use whimbrel_model::{LogRecord, Position};
+use whimbrel_store::{
+    PullStatus, Puller, Sequence, StartAt, Store, StoreItem, StoreOptions, StoreReader, StoreState,
+};
 
 use crate::board::Board;
 use crate::failure::Failure;
@@ -24,6 +26,7 @@ pub struct Log {
     pub store: Store,
     puller: Option<Puller>,
     status: watch::Receiver<PullStatus>,
+    pub valve: Arc<Valve>,
 }
 
 impl Log {
@@ -49,12 +52,19 @@ impl Log {
             .await?;
         let puller = Puller::start(&store, reader, cancel).map_err(ConnectorError::from)?;
         let status = puller.status();
-        Ok(Self { store, puller: Some(puller), status })
+        Ok(Self { store, puller: Some(puller), status, valve: Arc::new(Valve::new()) })
     }
 
     /// A reader for Incr-Sync.
     pub fn feed(&self) -> Feed {
-        Feed { store: self.store.clone(), reader: None, pull: self.status.clone() }
+        Feed {
+            store: self.store.clone(),
+            reader: None,
+            pull: self.status.clone(),
+            valve: self.valve.clone(),
+            waiting: None,
+            committed: 0,
+        }
     }
 
     /// Shows how far the pull is.
@@ -125,16 +135,63 @@ fn pull_failure(state: &StoreState) -> Option<ConnectorError> {
     Some(ConnectorError::new(kind, "source log", error.clone()).with_hint(hint.clone()))
 }
 
+/// What a [`Valve`] lets through.
+#[derive(Clone, Debug, PartialEq)]
+enum Flow {
+    Open,
+    Closed,
+    /// Transactions at or before this position.
+    Until(Position),
+}
+
+/// Holds the changes on their way from the Store to Incr-Sync.
+pub struct Valve {
+    flow: watch::Sender<Flow>,
+    /// With [`Flow::Until`]: the last commit before the position, when everything before it has been given.
+    passed: watch::Sender<Option<u64>>,
+}
+
+impl Valve {
+    fn new() -> Self {
+        Self { flow: watch::Sender::new(Flow::Open), passed: watch::Sender::new(None) }
+    }
+
+    /// Nothing more is given.
+    pub fn close(&self) {
+        self.flow.send_replace(Flow::Closed);
+    }
+
+    pub fn open(&self) {
+        self.flow.send_replace(Flow::Open);
+    }
+
+    /// Gives what is at or before `position`, and tells the number of the last commit among it.
+    pub async fn open_until(&self, position: &Position) -> Option<u64> {
+        self.passed.send_replace(None);
+        let mut passed = self.passed.subscribe();
+        self.flow.send_replace(Flow::Until(position.clone()));
+        passed.wait_for(Option::is_some).await.ok().and_then(|sequence| *sequence)
+    }
+}
+
 /// Reads the Store for Incr-Sync; an ended pull becomes an error once everything before it has been read.
 pub struct Feed {
     store: Store,
     reader: Option<StoreReader>,
     pull: watch::Receiver<PullStatus>,
+    valve: Arc<Valve>,
+    /// Read, but not to be given yet.
+    waiting: Option<StoreItem>,
+    /// Number of the last commit that was given.
+    committed: u64,
 }
 
-#[async_trait]
-impl ChangeSource for Feed {
-    async fn next(&mut self) -> Result<(u64, LogRecord)> {
+impl Feed {
+    /// The next record that the Store has, or `None` where the pull has passed `until` and there is none.
+    async fn read(&mut self, until: Option<&Position>) -> Result<Option<StoreItem>> {
+        if let Some(item) = self.waiting.take() {
+            return Ok(Some(item));
+        }
         let Some(reader) = self.reader.as_mut() else {
             return Err(ConnectorError::new(
                 ErrorKind::Other,
@@ -143,27 +200,69 @@ impl ChangeSource for Feed {
             ));
         };
         loop {
+            let pull = self.pull.borrow_and_update().clone();
+            // What was written before the pull said so comes first.
             if let Some(item) = reader.try_next().await? {
-                return Ok((item.sequence.0, item.record));
+                return Ok(Some(item));
             }
-            let failure = pull_failure(&self.pull.borrow_and_update().state);
-            if let Some(failure) = failure {
-                // What was written just before the pull ended comes first.
-                return match reader.try_next().await? {
-                    Some(item) => Ok((item.sequence.0, item.record)),
-                    None => Err(failure),
-                };
+            if let Some(failure) = pull_failure(&pull.state) {
+                return Err(failure);
+            }
+            if until.is_some_and(|until| pull.position.has_reached(until) == Some(true)) {
+                return Ok(None);
             }
             tokio::select! {
-                item = reader.next() => {
-                    let item = item?;
-                    return Ok((item.sequence.0, item.record));
-                }
+                item = reader.next() => return Ok(Some(item?)),
                 changed = self.pull.changed() => {
                     if changed.is_err() {
                         return Err(ConnectorError::new(ErrorKind::Cancelled, "Store", "the pull was stopped"));
                     }
                 }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ChangeSource for Feed {
+    async fn next(&mut self) -> Result<(u64, LogRecord)> {
+        let valve = self.valve.clone();
+        let mut flow = valve.flow.subscribe();
+        loop {
+            let now = flow.borrow_and_update().clone();
+            let until = match &now {
+                Flow::Open => None,
+                Flow::Until(position) => Some(position),
+                Flow::Closed => {
+                    // The sender lives as long as this feed.
+                    let _ = flow.changed().await;
+                    continue;
+                }
+            };
+            let item = tokio::select! {
+                item = self.read(until) => item?,
+                _ = flow.changed() => continue,
+            };
+            let behind = match (&item, until) {
+                (None, _) => true,
+                (Some(item), Some(position)) => {
+                    matches!(&item.record, LogRecord::Begin(begin) if position.includes(begin) == Some(false))
+                }
+                (Some(_), None) => false,
+            };
+            let changed = flow.has_changed().unwrap_or(false);
+            match item {
+                Some(item) if !behind && !changed => {
+                    if matches!(item.record, LogRecord::Commit(_)) {
+                        self.committed = item.sequence.0;
+                    }
+                    return Ok((item.sequence.0, item.record));
+                }
+                item => self.waiting = item,
+            }
+            if behind && !changed {
+                valve.passed.send_replace(Some(self.committed));
+                let _ = flow.changed().await;
             }
         }
     }
@@ -173,6 +272,7 @@ impl ChangeSource for Feed {
             Some(sequence) => StartAt::Sequence(Sequence(sequence).next()),
             None => StartAt::Start,
         };
+        self.waiting = None;
         self.reader = Some(self.store.read_from(&from)?);
         Ok(())
     }

@@ -16,6 +16,7 @@ use whimbrel_full_verification::{
 use whimbrel_incr_sync::ApplyStatus;
 use whimbrel_model::{Position, TableVersion};
 
+use super::log::Valve;
 use crate::board::{Board, VerificationStatus};
 use crate::endpoints::Endpoint;
 use crate::report::TableVerificationReport;
@@ -31,15 +32,12 @@ const MOST_DIFFERENCES: u64 = 1_000_000;
 /// Asks a running Incr-Sync how far it is.
 pub struct Following {
     pub status: watch::Receiver<ApplyStatus>,
+    pub valve: Arc<Valve>,
 }
 
-#[async_trait]
-impl AppliedPosition for Following {
-    async fn wait_for(&self, position: &Position) -> Result<()> {
+impl Following {
+    async fn reach(&self, what: &str, reached: impl FnMut(&ApplyStatus) -> bool) -> Result<()> {
         let mut status = self.status.clone();
-        let reached = |status: &ApplyStatus| {
-            status.applied.as_ref().is_some_and(|applied| applied.has_reached(position) == Some(true))
-        };
         match timeout(APPLY_DEADLINE, status.wait_for(reached)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(ConnectorError::new(
@@ -47,15 +45,39 @@ impl AppliedPosition for Following {
                 "verification",
                 "applying changes has ended, so differences can't be told from changes under way",
             )),
-            Err(_) => Err(ConnectorError::new(
-                ErrorKind::Timeout,
-                "verification",
-                format!(
-                    "the changes up to {position} were not applied within {} s",
-                    APPLY_DEADLINE.as_secs()
-                ),
-            )),
+            Err(_) => Err(not_in_time(what)),
         }
+    }
+}
+
+fn not_in_time(what: &str) -> ConnectorError {
+    let message = format!("{what} were not applied within {} s", APPLY_DEADLINE.as_secs());
+    ConnectorError::new(ErrorKind::Timeout, "verification", message)
+}
+
+#[async_trait]
+impl AppliedPosition for Following {
+    async fn wait_for(&self, position: &Position) -> Result<()> {
+        self.reach(&format!("the changes up to {position}"), |status| {
+            status.applied.as_ref().is_some_and(|applied| applied.has_reached(position) == Some(true))
+        })
+        .await
+    }
+
+    async fn hold(&self) -> Result<bool> {
+        self.valve.close();
+        Ok(true)
+    }
+
+    async fn advance_to(&self, position: &Position) -> Result<()> {
+        let what = format!("exactly the changes up to {position}");
+        let passed = timeout(APPLY_DEADLINE, self.valve.open_until(position)).await;
+        let Ok(Some(last)) = passed else { return Err(not_in_time(&what)) };
+        self.reach(&what, |status| status.applied_sequence >= last).await
+    }
+
+    fn release(&self) {
+        self.valve.open();
     }
 }
 
