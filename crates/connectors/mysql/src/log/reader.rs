@@ -10,10 +10,23 @@ use super::config::{LinkState, ReaderConfig};
 use super::schema_history::SchemaHistory;
 use super::session::{self, Dump, Identity, dump_error};
 use super::translator::Translator;
+use crate::binlog::kind;
 use crate::wire::Connection;
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// Longest silence is this many heartbeats, and at least a few seconds.
+const SILENT_HEARTBEATS: u32 = 4;
+const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
+
+/// Longest silence before the first event that stands in the log. To find a GTID the server reads its log file from
+/// the beginning, and MariaDB says nothing meanwhile.
+const SEARCH_SILENCE: Duration = Duration::from_secs(900);
+
+/// Events that tell where a dump begins.
+const BEFORE_THE_LOG: [u8; 4] =
+    [kind::ROTATE, kind::FORMAT_DESCRIPTION, kind::GTID_LIST, kind::START_ENCRYPTION];
 
 /// Reads the binary log of a MySQL or MariaDB server.
 ///
@@ -27,6 +40,8 @@ pub struct BinlogReader {
     connection: Option<Connection>,
     /// When connecting began to fail, how often it has, and when to try again.
     failing: Option<Failing>,
+    /// No event of the log itself has come over this connection.
+    searching: bool,
     finished: bool,
 }
 
@@ -58,6 +73,7 @@ impl BinlogReader {
             translator,
             connection: Some(connection),
             failing: None,
+            searching: true,
             finished: false,
         };
         reader.report(&LinkState::Connected { from });
@@ -89,9 +105,20 @@ impl BinlogReader {
             self.reconnect().await?;
             return Ok(None);
         };
-        let lost = match connection.next_binlog_packet().await {
+        let patience = if self.searching {
+            SEARCH_SILENCE
+        } else {
+            self.config.heartbeat.saturating_mul(SILENT_HEARTBEATS).max(SHORTEST_SILENCE)
+        };
+        let Ok(packet) = tokio::time::timeout(patience, connection.next_binlog_packet()).await else {
+            let message = format!("the server has sent neither an event nor a heartbeat for {patience:?}");
+            return self.lose(ConnectorError::new(ErrorKind::ConnectionLost, &self.endpoint, message));
+        };
+        let lost = match packet {
             Ok(Some(event)) => {
                 self.failing = None;
+                // The place and the format come at once, whatever the server has to look for.
+                self.searching &= event.get(4).is_some_and(|event_type| BEFORE_THE_LOG.contains(event_type));
                 self.translator.feed(event).map_err(|error| error.into_connector(&self.endpoint))?;
                 return Ok(None);
             }
@@ -100,9 +127,14 @@ impl BinlogReader {
             }
             Err(error) => dump_error(&self.endpoint, error),
         };
+        self.lose(lost)
+    }
+
+    /// Gives up the connection, and what came of the transaction at hand.
+    fn lose(&mut self, error: ConnectorError) -> Result<Option<LogRecord>, ConnectorError> {
         self.connection = None;
         self.translator.abandon_group();
-        self.wait_or_give_up(lost)?;
+        self.wait_or_give_up(error)?;
         Ok(None)
     }
 
@@ -134,6 +166,7 @@ impl BinlogReader {
                 self.translator.restart(decoder, &server);
                 self.translator.history_mut().set_server(defaults);
                 self.connection = Some(connection);
+                self.searching = true;
                 self.report(&LinkState::Connected { from });
                 Ok(())
             }

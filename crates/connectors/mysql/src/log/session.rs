@@ -1,7 +1,6 @@
 //! One connection that sends the log: what is asked and set before, and where it begins.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use whimbrel_connector::{ConnectorError, ErrorKind};
 use whimbrel_model::{BinlogPosition, GtidState};
@@ -11,9 +10,6 @@ use super::schema_history::ServerDefaults;
 use crate::binlog::{Checksum, Decoder, encode_set};
 use crate::error::{connect_error, statement_error};
 use crate::wire::{BinlogDump, BinlogStart, Connection, Flavor, ReplicaIdentity, WireError, push_string};
-
-/// Longest silence is this many heartbeats.
-const SILENT_HEARTBEATS: u32 = 4;
 
 /// A running dump.
 pub(super) struct Dump {
@@ -205,13 +201,9 @@ impl Session<'_> {
     }
 
     async fn dump(&mut self, start: BinlogStart<'_>) -> Result<(), ConnectorError> {
-        let idle = self.config.heartbeat.saturating_mul(SILENT_HEARTBEATS).max(Duration::from_secs(5));
-        let dump = BinlogDump {
-            server_id: self.identity.server_id,
-            start,
-            non_blocking: false,
-            idle_timeout: Some(idle),
-        };
+        // How long silence may last depends on what the server is doing: the reader counts it.
+        let dump =
+            BinlogDump { server_id: self.identity.server_id, start, non_blocking: false, idle_timeout: None };
         let started = self.connection.start_binlog_dump(&dump).await;
         started.map_err(|error| dump_error(&self.endpoint, error))
     }

@@ -93,7 +93,7 @@ async fn run(server: &'static str) {
 async fn effects_until_mark(reader: &mut impl LogReader, sql: &str) -> Vec<TableSchema> {
     let mut made: Vec<TableSchema> = Vec::new();
     loop {
-        let wait = std::time::Duration::from_secs(30);
+        let wait = std::time::Duration::from_secs(240);
         let record = tokio::time::timeout(wait, reader.next()).await.expect("a record within the deadline");
         let record = record.unwrap_or_else(|error| panic!("{sql}: {}", error.chain()));
         let LogRecord::Ddl(ddl) = record else { continue };

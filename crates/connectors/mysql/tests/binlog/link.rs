@@ -133,7 +133,7 @@ async fn an_idle_server_sends_heartbeats_and_other_tables_move_the_position() {
                 LogRecord::Heartbeat { .. } => {}
                 other => panic!("{server}: {other:?} of a table that is not wanted"),
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "{server}");
+            assert!(began.elapsed() < Duration::from_secs(240), "{server}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::replay::{Replay, difference};
 use crate::server;
 
 /// Longest wait for anything.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// A database of one test, made anew.
 pub struct Place {

@@ -16,7 +16,7 @@ use super::SchemaError;
 use super::charsets::{charset_of, resolve};
 use super::column::{ColumnContext, Defined, default, define, max_char_len, size_for, varchar};
 use super::create::{
-    add_element, add_inline, add_inline_reference, apply_options, position, table_collation,
+    add_element, add_inline, add_inline_reference, apply_options, position, rename, table_collation,
 };
 use super::keys::{self, KeyContext, same};
 
@@ -373,7 +373,7 @@ fn finish(
     new_name: &impl Fn(&whimbrel_mysql_ddl::ast::TableName) -> TableName,
 ) -> Result<(), SchemaError> {
     match clause {
-        AlterClause::RenameTo(name) => table.name = new_name(name),
+        AlterClause::RenameTo(name) => rename(table, new_name(name)),
         AlterClause::Option(option) => apply_options(table, &TableOptions(vec![option.clone()])),
         AlterClause::RenameIndex { if_exists, from, to } => match keys::index_mut(table, &from.value) {
             Some(key) => key.name.clone_from(&to.value),

@@ -129,16 +129,30 @@ pub(super) fn add_element(
 }
 
 /// The table that `CREATE TABLE ... LIKE` makes of `model`: all but foreign keys and the counter.
-pub(super) fn like(name: TableName, model: &TableSchema) -> TableSchema {
-    let old_prefix = format!("{}_chk_", model.name.table);
+pub(super) fn like(name: TableName, model: &TableSchema, mariadb: bool) -> TableSchema {
     let mut table = TableSchema { name, foreign_keys: Vec::new(), auto_increment: None, ..model.clone() };
-    // Names of checks are unique in a schema, so copies get the new table's.
-    for check in &mut table.checks {
-        if let Some(number) = check.name.strip_prefix(&old_prefix) {
-            check.name = format!("{}_chk_{number}", table.name.table);
-        }
+    // In MySQL names of checks are unique in a schema, so all copies get names of their own.
+    for (index, check) in table.checks.iter_mut().enumerate().filter(|_| !mariadb) {
+        check.name = format!("{}_chk_{}", table.name.table, index + 1);
     }
     table
+}
+
+/// Gives a table another name, and the foreign keys and checks that were named after it.
+pub(super) fn rename(table: &mut TableSchema, to: TableName) {
+    let follow = |name: &mut String, mark: &str| {
+        let number = name.strip_prefix(&format!("{}{mark}", table.name.table)).map(str::to_owned);
+        if let Some(number) = number.filter(|number| number.bytes().all(|digit| digit.is_ascii_digit())) {
+            *name = format!("{}{mark}{number}", to.table);
+        }
+    };
+    for key in &mut table.foreign_keys {
+        follow(&mut key.name, "_ibfk_");
+    }
+    for check in &mut table.checks {
+        follow(&mut check.name, "_chk_");
+    }
+    table.name = to;
 }
 
 /// Position of a column by name, for the definitions of ALTER TABLE.

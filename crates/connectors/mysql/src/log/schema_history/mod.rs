@@ -142,12 +142,35 @@ impl SchemaHistory {
     fn put_tracked(&mut self, name: TableName, tracked: Tracked) -> Option<TableSchema> {
         match tracked {
             Tracked::Known(version) => {
-                Some(self.put(TableSchema { name, ..version.schema.clone() }).schema.clone())
+                let mut schema = version.schema.clone();
+                create::rename(&mut schema, name);
+                Some(self.put(schema).schema.clone())
             }
             Tracked::Unknown => {
                 self.tables.insert(name, Tracked::Unknown);
                 None
             }
+        }
+    }
+
+    /// Lets foreign keys of other tables follow the table that they refer to.
+    fn follow_parent(&mut self, from: &TableName, to: &TableName) {
+        if from == to {
+            return;
+        }
+        let refers = |tracked: &Tracked| match tracked {
+            Tracked::Known(version) => version.schema.foreign_keys.iter().any(|key| key.parent == *from),
+            Tracked::Unknown => false,
+        };
+        let children: Vec<TableName> =
+            self.tables.iter().filter(|(_, tracked)| refers(tracked)).map(|(name, _)| name.clone()).collect();
+        for child in children {
+            let Some(version) = self.table(&child) else { continue };
+            let mut schema = version.schema.clone();
+            for key in schema.foreign_keys.iter_mut().filter(|key| key.parent == *from) {
+                key.parent.clone_from(to);
+            }
+            self.put(schema);
         }
     }
 
@@ -308,7 +331,7 @@ impl Run<'_> {
             CreateTableBody::Like(model) => {
                 let model = self.name(model);
                 match self.history.table(&model) {
-                    Some(version) => Ok(create::like(name.clone(), &version.schema)),
+                    Some(version) => Ok(create::like(name.clone(), &version.schema, server.mariadb)),
                     None => Err(SchemaError::UnknownTable(model)),
                 }
             }
@@ -376,6 +399,7 @@ impl Run<'_> {
             Ok(schema) => {
                 self.history.tables.remove(&name);
                 let version = self.history.put(schema);
+                self.history.follow_parent(&name, &version.schema.name);
                 self.report(Some(name), Some(version.schema.clone()));
                 Ok(())
             }
@@ -406,7 +430,8 @@ impl Run<'_> {
             // It brings rows along that nobody has seen, so a definition from its next rows would not do.
             return Err(SchemaError::UnknownTable(from));
         }
-        let after = self.history.put_tracked(to, tracked);
+        let after = self.history.put_tracked(to.clone(), tracked);
+        self.history.follow_parent(&from, &to);
         self.report(Some(from), after);
         Ok(())
     }

@@ -10,25 +10,24 @@
 //!
 //! Nothing comes out for a group until a change of a table of the filter does.
 
+mod rows;
+mod statements;
+mod xa;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use whimbrel_model::gtid::Gtid;
 use whimbrel_model::position::LogPoint;
-use whimbrel_model::{
-    Begin, BinlogPosition, ChangeBatch, Commit, Ddl, LogRecord, Position, RowOp, TableName,
-};
-use whimbrel_mysql_ddl::ast::StatementKind;
+use whimbrel_model::{Begin, BinlogPosition, ChangeBatch, Commit, LogRecord, Position};
 
-use super::error::{LogError, excerpt};
-use super::schema_history::{SchemaHistory, Snapshot};
-use super::statement::{self, Meaning};
-use super::xa::{self, Prepared, PreparedStore};
 use crate::binlog::{
-    AlterPhase, Decoder, Event, EventData, EventError, EventHeader, GtidEvent, MariaDbGroup, PayloadStream,
-    QueryEvent, RowsEvent, TableMapEvent, TablePlan, Xid,
+    Decoder, Event, EventData, EventHeader, GtidEvent, MariaDbGroup, PayloadStream, TablePlan,
 };
+use crate::log::error::LogError;
+use crate::log::schema_history::{SchemaHistory, Snapshot};
+use crate::log::xa::PreparedStore;
 
 /// Bytes after which a batch of changes goes out.
 const BATCH_BYTES: usize = 256 << 10;
@@ -412,260 +411,5 @@ impl Translator {
             group.xa = None;
         }
         self.commit(header)
-    }
-
-    // ---- XA ----
-
-    fn xa_prepare(&mut self, header: &EventHeader, one_phase: bool, xid: Xid) -> Outcome {
-        self.flush(header)?;
-        let Some(group) = self.group.as_mut() else {
-            return Err(self.out_of_order("XA PREPARE outside of a transaction"));
-        };
-        let collected = group.xa.take().unwrap_or_default();
-        if one_phase {
-            self.deliver(header, collected.records);
-            return self.commit(header);
-        }
-        let gtid = group.gtid.clone();
-        self.group = None;
-        let (file, offset) = (self.decoder.file(), self.decoder.offset());
-        self.position.advance(file, offset, gtid.as_ref());
-        // MariaDB's GTIDs of a domain have no holes; there a restart relies on file and offset alone.
-        let held = matches!(gtid, Some(Gtid::Mysql(_)));
-        self.reported.advance(file, offset, gtid.as_ref().filter(|_| !held));
-        self.prepared.put(xid, Prepared { records: collected.records, bytes: collected.bytes, gtid });
-        Ok(())
-    }
-
-    /// XA COMMIT and XA ROLLBACK of a prepared transaction.
-    fn xa_end(&mut self, header: &EventHeader, sql: &str, commit: bool) -> Outcome {
-        let xid = xa::parse_xid(sql).ok_or_else(|| LogError::Unparsable {
-            at: self.at(header),
-            statement: excerpt(sql, STATEMENT_EXCERPT),
-            source: None,
-        })?;
-        let prepared = self.prepared.take(&xid);
-        self.open(header).xa = None;
-        match prepared {
-            Some(prepared) => {
-                if let Some(gtid) = &prepared.gtid {
-                    self.reported.gtids.add(gtid);
-                }
-                if commit {
-                    self.deliver(header, prepared.records);
-                }
-            }
-            None if commit => {
-                return Err(LogError::XaPreparedBefore { at: self.at(header), xid: xa::show(&xid) });
-            }
-            None => {}
-        }
-        self.commit(header)
-    }
-
-    /// Sends the changes of an XA transaction as those of the group at hand.
-    fn deliver(&mut self, header: &EventHeader, records: Vec<LogRecord>) {
-        if !records.is_empty() {
-            self.ensure_begun(header);
-            self.ready.extend(records);
-        }
-    }
-
-    // ---- rows ----
-
-    fn table_map(&mut self, header: &EventHeader, map: &TableMapEvent<'_>) -> Outcome {
-        self.open(header);
-        if let Some(known) = self.tables.get(&map.table_id)
-            && known.body == map.body
-            && known.plan.as_ref().is_none_or(|plan| self.is_current(plan))
-        {
-            return Ok(());
-        }
-        let plan = self.plan(header, map)?;
-        if self.tables.len() >= TABLES_MAX {
-            self.tables.clear();
-        }
-        self.tables.insert(map.table_id, Mapped { body: map.body.to_vec(), plan: plan.map(Arc::new) });
-        Ok(())
-    }
-
-    fn is_current(&self, plan: &TablePlan) -> bool {
-        let version = plan.version();
-        self.history.table(&version.schema.name).is_some_and(|current| current.id == version.id)
-    }
-
-    /// The plan of a table, `None` for one that the filter leaves out.
-    fn plan(&mut self, header: &EventHeader, map: &TableMapEvent<'_>) -> Outcome<Option<TablePlan>> {
-        let failed = |translator: &Self, cause: EventError| {
-            LogError::Binlog(translator.decoder.error_at(header, cause))
-        };
-        let (schema, table) = map.names().map_err(|cause| failed(self, cause.into()))?;
-        let name = TableName::new(String::from_utf8_lossy(schema), String::from_utf8_lossy(table));
-        if !self.history.wants(&name) {
-            return Ok(None);
-        }
-        let described = map.read_table().map_err(|cause| failed(self, cause))?;
-        let version = match self.history.table(&name) {
-            Some(version) => version.clone(),
-            None => self
-                .history
-                .learn(&described)
-                .ok_or_else(|| LogError::UnknownTable { table: name.to_string(), at: self.at(header) })?,
-        };
-        TablePlan::new(&described, &version, self.decoder.is_mariadb())
-            .map(Some)
-            .map_err(|source| LogError::Mismatch { at: self.at(header), source })
-    }
-
-    fn rows(&mut self, header: &EventHeader, mut rows: RowsEvent<'_>) -> Outcome {
-        if rows.table_id == NO_TABLE {
-            return Ok(());
-        }
-        let Some(mapped) = self.tables.get(&rows.table_id) else {
-            return Err(self.out_of_order("rows of a table that no event has named"));
-        };
-        let Some(plan) = mapped.plan.clone() else { return Ok(()) };
-        self.ensure_begun(header);
-        while !rows.is_done() {
-            let fits = self.batch.as_ref().is_some_and(|batch| {
-                Arc::ptr_eq(&batch.table, plan.version())
-                    && batch.foreign_keys_off == rows.foreign_keys_off()
-                    && batch.byte_len() < BATCH_BYTES
-            });
-            if !fits {
-                self.flush(header)?;
-                self.batch = Some(ChangeBatch::new(plan.version().clone(), rows.foreign_keys_off()));
-            }
-            if let Some(batch) = &mut self.batch
-                && let Err(cause) = rows.decode_into(&plan, batch, BATCH_BYTES)
-            {
-                self.batch = None;
-                return Err(self.decoder.error_at(header, cause).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends the batch at hand.
-    fn flush(&mut self, header: &EventHeader) -> Outcome {
-        let Some(batch) = self.batch.take().filter(|batch| !batch.ops.is_empty()) else { return Ok(()) };
-        debug_assert!(batch.ops.first() != Some(&RowOp::UpdateAfter), "a batch begins with a whole change");
-        let record = LogRecord::Rows(batch);
-        let Some(collected) = self.group.as_mut().and_then(|group| group.xa.as_mut()) else {
-            self.ready.push_back(record);
-            return Ok(());
-        };
-        collected.bytes += xa::record_bytes(&record);
-        collected.records.push(record);
-        if collected.bytes + self.prepared.bytes() > self.xa_limit {
-            return Err(LogError::XaTooLarge { at: self.at(header), limit: self.xa_limit });
-        }
-        Ok(())
-    }
-
-    // ---- statements ----
-
-    fn query(&mut self, header: &EventHeader, query: &QueryEvent<'_>) -> Outcome {
-        let meaning = statement::meaning(query, &self.history).map_err(|error| LogError::Unparsable {
-            at: self.at(header),
-            statement: excerpt(&query.sql, STATEMENT_EXCERPT),
-            source: Some(error),
-        })?;
-        match meaning {
-            Meaning::Begin => self.begin(header),
-            Meaning::Commit => self.commit(header),
-            Meaning::Rollback => self.rollback(header),
-            Meaning::RollbackToSavepoint => {
-                if self.batch.is_some()
-                    || self.group.as_ref().is_some_and(|group| group.begun || group.xa.is_some())
-                {
-                    return Err(LogError::RolledBackToSavepoint { at: self.at(header) });
-                }
-                Ok(())
-            }
-            Meaning::XaStart => {
-                let group = self.open(header);
-                group.explicit = true;
-                group.xa.get_or_insert_default();
-                Ok(())
-            }
-            Meaning::XaCommit => self.xa_end(header, &query.sql, true),
-            Meaning::XaRollback => self.xa_end(header, &query.sql, false),
-            Meaning::Schema(statement) => self.ddl(header, query, &statement),
-            Meaning::Program(classified) => {
-                if statement::concerns_program(&classified, &query.schema, &self.history) {
-                    self.push_ddl(header, query, Vec::new())?;
-                }
-                self.end_statement(header)
-            }
-            Meaning::Data => self.statement_dml(header, query),
-            Meaning::Nothing => self.end_statement(header),
-        }
-    }
-
-    /// A statement that is no part of a transaction is its own group.
-    fn end_statement(&mut self, header: &EventHeader) -> Outcome {
-        self.open(header);
-        if self.group.as_ref().is_some_and(|group| group.explicit) { Ok(()) } else { self.commit(header) }
-    }
-
-    fn statement_dml(&mut self, header: &EventHeader, query: &QueryEvent<'_>) -> Outcome {
-        if statement::may_change_rows(query, &self.history) {
-            let statement = excerpt(&query.sql, STATEMENT_EXCERPT);
-            return Err(LogError::StatementDml { at: self.at(header), statement });
-        }
-        self.end_statement(header)
-    }
-
-    fn ddl(
-        &mut self,
-        header: &EventHeader,
-        query: &QueryEvent<'_>,
-        statement: &whimbrel_mysql_ddl::ast::Statement,
-    ) -> Outcome {
-        let phase = self.group.as_ref().and_then(|group| group.mariadb.as_ref()).map(|group| group.alter);
-        if matches!(phase, Some(AlterPhase::Start | AlterPhase::Rollback)) {
-            return self.end_statement(header);
-        }
-        if statement.kind() == StatementKind::CreateTableSelect
-            && statement::may_change_rows(query, &self.history)
-        {
-            let statement = excerpt(&query.sql, STATEMENT_EXCERPT);
-            return Err(LogError::StatementDml { at: self.at(header), statement });
-        }
-        let snapshot = self.history.snapshot();
-        let effects = match self.history.apply(statement, &query.schema, &query.session) {
-            Ok(effects) => effects,
-            Err(source) => {
-                let statement = excerpt(&query.sql, STATEMENT_EXCERPT);
-                return Err(LogError::Schema { at: self.at(header), statement, source });
-            }
-        };
-        self.open(header).before_ddl.get_or_insert(snapshot);
-        if !effects.is_empty() {
-            if !query.sql_is_exact {
-                let statement = excerpt(&query.sql, STATEMENT_EXCERPT);
-                return Err(LogError::Unparsable { at: self.at(header), statement, source: None });
-            }
-            self.push_ddl(header, query, effects)?;
-        }
-        self.end_statement(header)
-    }
-
-    fn push_ddl(
-        &mut self,
-        header: &EventHeader,
-        query: &QueryEvent<'_>,
-        effects: Vec<whimbrel_model::TableEffect>,
-    ) -> Outcome {
-        self.flush(header)?;
-        self.ensure_begun(header);
-        self.ready.push_back(LogRecord::Ddl(Ddl {
-            default_schema: query.schema.clone().into_owned(),
-            sql: query.sql.clone().into_owned(),
-            sql_mode: query.session.sql_mode,
-            effects,
-        }));
-        Ok(())
     }
 }
