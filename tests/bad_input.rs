@@ -401,8 +401,8 @@ async fn a_full_disk_pauses_the_store() {
     scene.make_marker().await;
     let disk = scene.folder().join("disk");
     std::fs::create_dir(&disk).expect("a folder");
-    // A file system of 16 MB that only this process and its child see; no root needed.
-    let script = r#"mount -t tmpfs -o size=16m none "$0" && exec "$@""#;
+    // A file system that only this process and its child see; no root needed.
+    let script = r#"mount -t tmpfs -o size=330m none "$0" && exec "$@""#;
     let wrapper =
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, &disk.display().to_string()]
             .map(str::to_owned);
@@ -412,7 +412,8 @@ async fn a_full_disk_pauses_the_store() {
     running.wait_phase("incremental").await;
     let inside = format!("/proc/{}/root{}", running.pid(), disk.display());
     let ballast = PathBuf::from(&inside).join("ballast");
-    std::fs::write(&ballast, vec![7; 12 << 20]).expect("room for the ballast");
+    // The Store keeps 256 MB free.
+    std::fs::write(&ballast, vec![7; 70 << 20]).expect("room for the ballast");
     for _ in 0..40 {
         sql.run(
             "INSERT INTO t (body) SELECT RANDOM_BYTES(1000) FROM information_schema.collations LIMIT 200",

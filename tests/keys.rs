@@ -153,7 +153,7 @@ fn other_keys() -> Vec<Keyed> {
             "BINARY(8) NOT NULL PRIMARY KEY",
             "UNHEX(LPAD(HEX(i * 7919), 16, '0'))",
             &[
-                "UPDATE k_binary SET id = UNHEX(LPAD(HEX(x), 16, 'F')) WHERE x % 5 = 0",
+                "UPDATE k_binary SET id = UNHEX(CONCAT('EE', LPAD(HEX(x), 14, '0'))) WHERE x % 5 = 0",
                 "DELETE FROM k_binary WHERE x % 7 = 0",
             ],
         ),

@@ -27,14 +27,14 @@ async fn structures_arrive(scene: Scene) {
          REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE)",
         "CREATE TABLE orphan (id INT PRIMARY KEY, parent_id INT NULL, KEY orphan_parent (parent_id), CONSTRAINT \
          orphan_of_parent FOREIGN KEY (parent_id) REFERENCES parent (id) ON DELETE SET NULL)",
-        "CREATE TABLE generated (id INT PRIMARY KEY, price DECIMAL(8,2), qty INT, total DECIMAL(12,2) GENERATED ALWAYS AS \
-         (price * qty) STORED, label VARCHAR(40) GENERATED ALWAYS AS (CONCAT('no ', id)) VIRTUAL, KEY generated_total (total))",
+        "CREATE TABLE computed (id INT PRIMARY KEY, price DECIMAL(8,2), qty INT, total DECIMAL(12,2) GENERATED ALWAYS AS \
+         (price * qty) STORED, label VARCHAR(40) GENERATED ALWAYS AS (CONCAT('no ', id)) VIRTUAL, KEY computed_total (total))",
         "CREATE TABLE empty_table (id INT PRIMARY KEY, x TEXT)",
         "CREATE TABLE checked (id INT PRIMARY KEY, n INT, CONSTRAINT n_small CHECK (n < 1000))",
         "INSERT INTO parent (id, code) VALUES (1, 'one'), (2, 'two'), (3, 'three'), (500, 'last')",
         "INSERT INTO child (parent_id, n) VALUES (1, 1), (1, 2), (2, 3), (NULL, 4), (3, 5)",
         "INSERT INTO orphan VALUES (1, 1), (2, 2), (3, NULL)",
-        "INSERT INTO generated (id, price, qty) VALUES (1, 9.99, 3), (2, NULL, 1), (3, -1.5, 2)",
+        "INSERT INTO computed (id, price, qty) VALUES (1, 9.99, 3), (2, NULL, 1), (3, -1.5, 2)",
         "INSERT INTO checked VALUES (1, 999), (2, NULL)",
     ] {
         sql.run(statement).await;
@@ -49,8 +49,8 @@ async fn structures_arrive(scene: Scene) {
         "UPDATE orphan SET parent_id = 3 WHERE id = 2",
         "UPDATE parent SET id = 20 WHERE id = 2",
         "DELETE FROM parent WHERE id = 1",
-        "UPDATE generated SET qty = qty + 1",
-        "INSERT INTO generated (id, price, qty) VALUES (4, 0.01, 100)",
+        "UPDATE computed SET qty = qty + 1",
+        "INSERT INTO computed (id, price, qty) VALUES (4, 0.01, 100)",
     ] {
         sql.run(change).await;
     }
@@ -83,9 +83,9 @@ async fn assert_works_like_the_source(target: &mut Sql) {
     );
     target.run("DELETE FROM parent WHERE id = 100000000").await;
     assert_eq!(target.count("child WHERE parent_id = 100000000").await, 0, "ON DELETE CASCADE is not there");
-    target.run("INSERT INTO generated (id, price, qty) VALUES (9, 2, 3)").await;
-    assert_eq!(target.value::<String>("SELECT total FROM generated WHERE id = 9").await, "6.00");
-    assert_eq!(target.value::<String>("SELECT label FROM generated WHERE id = 9").await, "no 9");
+    target.run("INSERT INTO computed (id, price, qty) VALUES (9, 2, 3)").await;
+    assert_eq!(target.value::<String>("SELECT total FROM computed WHERE id = 9").await, "6.00");
+    assert_eq!(target.value::<String>("SELECT label FROM computed WHERE id = 9").await, "no 9");
     assert!(target.try_run("INSERT INTO checked VALUES (3, 1000)").await.is_err(), "the check is not there");
 }
 

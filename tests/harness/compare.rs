@@ -121,10 +121,11 @@ async fn columns(sql: &mut Sql, table: &str) -> Vec<Column> {
     let rows = sql.rows(&query).await;
     assert!(!rows.is_empty(), "there is no table {table}");
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
-    rows.iter().map(|row| column(text(&row[0]), &text(&row[1]).to_lowercase())).collect()
+    let is_mysql = sql.server().starts_with("mysql");
+    rows.iter().map(|row| column(text(&row[0]), &text(&row[1]).to_lowercase(), is_mysql)).collect()
 }
 
-fn column(name: String, data_type: &str) -> Column {
+fn column(name: String, data_type: &str, is_mysql: bool) -> Column {
     let c = format!("`{}`", name.replace('`', "``"));
     let (expression, form) = match data_type {
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => {
@@ -135,7 +136,11 @@ fn column(name: String, data_type: &str) -> Column {
         }
         "bit" => (format!("{c}+0"), Form::Text),
         "float" | "double" => (format!("{c}+0e0"), Form::Float),
-        "json" => (c, Form::Json),
+        // Types of MariaDB that are text elsewhere.
+        "uuid" | "inet4" | "inet6" => (format!("HEX(CAST({c} AS CHAR))"), Form::Text),
+        // A list of numbers: MySQL shows its bytes unless it is asked for the text.
+        "vector" if is_mysql => (format!("VECTOR_TO_STRING({c})"), Form::Json),
+        "json" | "vector" => (c, Form::Json),
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geometrycollection" | "geomcollection" => {
             (format!("CONCAT(ST_SRID({c}), ':', HEX(ST_AsBinary({c})))"), Form::Text)
@@ -152,8 +157,8 @@ fn quoted(text: &str) -> String {
 /// All rows with how often each is there.
 async fn rows(sql: &mut Sql, table: &str, columns: &[Column], json: &[bool]) -> BTreeMap<Vec<String>, u64> {
     let expression = |(column, json): (&Column, &bool)| match (column.form, json) {
-        // JSON at one side, text at the other: both are read as they are and parsed here.
-        (_, true) => format!("`{}`", column.name.replace('`', "``")),
+        // JSON at one side, text at the other: both are parsed here.
+        (Form::Text, true) => format!("`{}`", column.name.replace('`', "``")),
         _ => column.expression.clone(),
     };
     let list: Vec<String> = columns.iter().zip(json).map(expression).collect();

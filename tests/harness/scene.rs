@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::compare;
 use super::servers::Server;
 use super::sql::Sql;
-use super::whimbrel::{Outcome, Running, Task};
+use super::whimbrel::{Running, Task};
 
 /// A source database and where it goes.
 #[derive(Debug)]
@@ -72,14 +72,6 @@ impl Scene {
 
     pub fn migrate(&self) -> Task {
         self.task("migrate")
-    }
-
-    /// Migrates with these flags (each with its value) and wants all equal.
-    pub async fn migrate_equal(&self, flags: &[(&str, &str)]) -> Outcome {
-        let task = flags.iter().fold(self.migrate(), |task, (name, value)| task.arg(name, value));
-        let outcome = task.run().await.expect(0);
-        self.assert_equal().await;
-        outcome
     }
 
     /// By the tests' own comparison: all tables of the source database are at the target with the same rows.

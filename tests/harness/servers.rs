@@ -138,7 +138,13 @@ impl OwnServer {
     fn run(&self, command: &str, options: &str) {
         let mut environment = self.environment();
         environment.push((format!("WHIMBREL_{}_OPTIONS", self.name.to_uppercase()), options.to_owned()));
-        script(&[command, self.name], &environment);
+        let outcome = Command::new(script_path()).args([command, self.name]).envs(environment).output();
+        let output = outcome.unwrap_or_else(|error| panic!("cannot run dev/servers: {error}"));
+        if !output.status.success() {
+            let log = std::fs::read(self.dir.path().join(self.name).join("log")).unwrap_or_default();
+            let (errors, log) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&log));
+            panic!("dev/servers {command} {} failed: {errors}\n{log}", self.name);
+        }
     }
 }
 

@@ -37,6 +37,11 @@ impl Sql {
         sql
     }
 
+    /// Name of the server.
+    pub fn server(&self) -> &'static str {
+        self.server
+    }
+
     /// Runs one statement, or several with semicolons between.
     pub async fn run(&mut self, sql: &str) -> OkInfo {
         match self.try_run(sql).await {

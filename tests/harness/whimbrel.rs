@@ -107,11 +107,6 @@ impl Task {
         self.home.as_deref().expect("the task has a home")
     }
 
-    /// A folder for the test's own files that lives as long as the task.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub fn report_path(&self) -> PathBuf {
         self.folder.path().join("report.json")
     }
@@ -237,11 +232,6 @@ impl Running {
             );
             tokio::time::sleep(POLL).await;
         }
-    }
-
-    /// True when it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// SIGINT.

@@ -25,6 +25,9 @@ use crate::segment::{Segment, SegmentStart};
 use crate::sequence::Sequence;
 use crate::shared::{Shared, Tail, list_segments as list_files};
 
+/// What is expected where a damaged block stands.
+const WAS_WHOLE: &str = "a block that was whole once";
+
 /// A time as `YYYY-MM-DD hh:mm:ss.ffffff UTC`.
 pub fn time_text(time_us: u64) -> String {
     match DateTime::from_unix(time_us / 1_000_000, (time_us % 1_000_000) as u32) {
@@ -176,7 +179,7 @@ fn verify_file(segment: &Arc<Segment>, is_last: bool, report: &mut Report) -> Re
     let complete = segment.index(&RealFs)?.complete;
     if is_last && !complete && end < len {
         let mut scanner = BlockScanner::new(file, &segment.path);
-        match check_not_durable(&mut scanner, end, len, next, "a block that was whole once") {
+        match check_not_durable(&mut scanner, end, len, next, WAS_WHOLE) {
             Ok(()) => report.torn_bytes = len - end,
             Err(StoreError::Damaged(damage)) => report.problems.push(StoreError::Damaged(damage).to_string()),
             Err(error) => return Err(error),
@@ -247,6 +250,20 @@ fn view(
 ) -> Result<Shared, StoreError> {
     let consumers = Consumers::load(&RealFs, dir)?;
     Ok(Shared::new(Arc::new(RealFs), dir, StoreOptions::default(), store_id, segments, tail, consumers))
+}
+
+/// Fails where the last file holds something behind its last whole block that was durable once: what ends
+/// there is damaged, not torn.
+fn check_tail(dir: &Path) -> Result<(), StoreError> {
+    let (segments, _) = list_files(&RealFs, dir)?;
+    let Some(last) = segments.values().next_back() else { return Ok(()) };
+    if last.index(&RealFs)?.complete {
+        return Ok(());
+    }
+    let file = last.open(&RealFs)?;
+    let len = last.len(file.as_ref())?;
+    let (end, next) = whole_blocks(&RealFs, last)?;
+    check_not_durable(&mut BlockScanner::new(file, &last.path), end, len, next, WAS_WHOLE)
 }
 
 /// All that can be read of a directory.

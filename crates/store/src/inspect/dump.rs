@@ -5,7 +5,7 @@ use std::path::Path;
 
 use whimbrel_model::{Change, LogRecord, RowRef, TableSchema, ValueRef};
 
-use super::{time_text, view_all};
+use super::{check_tail, time_text, view_all};
 use crate::error::StoreError;
 use crate::reader::Engine;
 use crate::seek::StartAt;
@@ -15,7 +15,8 @@ use crate::sequence::StoreItem;
 const VALUE_BYTES: usize = 120;
 
 /// Prints records as text, one line per begin, row change, statement and end, from some place on; `limit`
-/// is the largest number of lines. Returns the number of lines. Times are UTC. A line of a row:
+/// is the largest number of lines. Returns the number of lines. Where damage hides the rest it is an error,
+/// after what can be read. Times are UTC. A line of a row:
 ///
 /// ```text
 /// 42 update shop.orders {id=7, state='new'} -> {id=7, state='paid'}
@@ -26,6 +27,7 @@ pub fn dump(dir: &Path, from: &StartAt, out: &mut dyn Write, limit: Option<u64>)
     loop {
         let items = engine.load()?;
         if items.is_empty() {
+            check_tail(dir)?;
             return Ok(printer.lines);
         }
         for item in &items {
