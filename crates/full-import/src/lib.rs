@@ -315,7 +315,7 @@ async fn run_parts(shared: &Arc<Shared>) -> Result<()> {
     for number in 0..workers as u32 {
         parts.spawn(worker::run(shared.clone(), number, chunk_queue.clone(), finished.clone()));
     }
-    drop(finished);
+    drop((finished, chunk_queue));
     let finished_tables = Arc::new(Mutex::new(finished_tables));
     for _ in 0..indexes::BUILDERS {
         parts.spawn(indexes::run(shared.clone(), finished_tables.clone()));

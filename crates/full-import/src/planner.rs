@@ -254,10 +254,13 @@ impl Planner {
             tracker.pending.fetch_add(1, Ordering::AcqRel);
         }
         let work = Work { table: tracker.clone(), piece };
-        // The workers are gone only where one of them has failed, and says so itself.
-        self.chunks.send(work).await.map_err(|_| {
-            ConnectorError::new(ErrorKind::Cancelled, &self.shared.task, "the workers have stopped")
-        })
+        tokio::select! {
+            () = self.shared.cancel.cancelled() => self.shared.check_cancelled(),
+            sent = self.chunks.send(work) => sent.map_err(|_| {
+                // The workers are gone only where one of them has failed, and says so itself.
+                ConnectorError::new(ErrorKind::Cancelled, &self.shared.task, "the workers have stopped")
+            }),
+        }
     }
 
     fn report(&self, loaded: indexes::Loaded) {

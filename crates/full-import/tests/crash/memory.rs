@@ -164,7 +164,8 @@ impl Db {
 
     /// Transactions under way that hold one of these end now; whoever asks has waited for their locks.
     fn wait_for(&mut self, holds: impl Fn(&Op) -> bool) {
-        let (waited, rest) = std::mem::take(&mut self.late).into_iter().partition(|ops| ops.iter().any(&holds));
+        let (waited, rest) =
+            std::mem::take(&mut self.late).into_iter().partition(|ops| ops.iter().any(&holds));
         self.late = rest;
         let waited: Vec<Vec<Op>> = waited;
         waited.into_iter().for_each(|ops| self.apply(ops));
@@ -332,7 +333,7 @@ impl SnapshotReader for Reader {
         self.server.plain_call().await?;
         let after = after.map(bound_id);
         let db = self.server.db.lock().unwrap();
-        let mut ids: Vec<i64> = db.source[&table.name].iter().map(|row| row.0).collect();
+        let mut ids: Vec<i64> = db.source.get(&table.name).into_iter().flatten().map(|row| row.0).collect();
         ids.sort_unstable();
         let found = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after)).nth(rows as usize - 1);
         Ok(found.map(|id| {
@@ -349,9 +350,11 @@ impl SnapshotReader for Reader {
         self.server.plain_call().await?;
         let (after, until) = (range.after.as_ref().map(bound_id), range.until.as_ref().map(bound_id));
         let db = self.server.db.lock().unwrap();
-        let mut rows = db.source[&table.schema.name].clone();
+        let mut rows = db.source.get(&table.schema.name).cloned().unwrap_or_default();
         rows.sort_unstable();
-        rows.retain(|(id, _)| after.is_none_or(|after| *id > after) && until.is_none_or(|until| *id <= until));
+        rows.retain(|(id, _)| {
+            after.is_none_or(|after| *id > after) && until.is_none_or(|until| *id <= until)
+        });
         self.open = Some(rows.into_iter());
         Ok(())
     }

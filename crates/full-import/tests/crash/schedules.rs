@@ -60,7 +60,12 @@ async fn import(server: &Arc<Server>, stop: &CancellationToken) -> Result<Import
 
 /// Every row exactly once, and counted once.
 fn check(server: &Server, report: &ImportReport, schedule: &str) {
-    let expected = [("big", rows(60)), ("small", rows(3)), ("empty", Vec::new()), ("heap", [rows(20), rows(10)].concat())];
+    let expected = [
+        ("big", rows(60)),
+        ("small", rows(3)),
+        ("empty", Vec::new()),
+        ("heap", [rows(20), rows(10)].concat()),
+    ];
     for ((name, mut rows), result) in expected.into_iter().zip(&report.tables) {
         rows.sort_unstable();
         assert_eq!(server.target_rows(name), rows, "{schedule}: {name}");
@@ -164,7 +169,8 @@ async fn an_older_process_is_fenced_off() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_refused_are_parked_once_whatever_is_lost() {
-    let refused = || Server::with_rows(&[("big", (0..40).map(|id| (id, if id % 7 == 0 { -1 } else { id })).collect())]);
+    let refused =
+        || Server::with_rows(&[("big", (0..40).map(|id| (id, if id % 7 == 0 { -1 } else { id })).collect())]);
     let run = async |server: &Arc<Server>| {
         let (source, target) = (Arc::new(Endpoint(server.clone())), Arc::new(Endpoint(server.clone())));
         let epoch = target.take_over("t").await?;
