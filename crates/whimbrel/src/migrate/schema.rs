@@ -76,7 +76,9 @@ pub async fn prepare(
         sources.iter().map(|table| convert_table(table, &profile, &rename)).collect();
     let names: Vec<TableName> = converted.iter().map(|table| table.schema.name.clone()).collect();
     let existing = by_name(catalog.existing_tables(&names).await?);
-    if task.has(Step::Schema) {
+    // Once the import is over, statements of the log may have changed or removed any table.
+    let imported = writer.state_get(&StateKey::new(IMPORT, OVERLAP)).await?.is_some();
+    if task.has(Step::Schema) && !imported {
         create_schemas(writer.as_mut(), &names, catalog.as_mut()).await?;
         for (table, source) in converted.iter().zip(sources) {
             if !existing.contains_key(&folded(&table.schema.name)) {
@@ -86,14 +88,26 @@ pub async fn prepare(
     }
     let own: Vec<Vec<u8>> =
         writer.state_list(SCHEMA, b"").await?.into_iter().map(|entry| entry.key.item).collect();
-    let targets = by_name(catalog.table_schemas(&names).await?);
+    let targets = by_name(catalog.existing_tables(&names).await?);
     let mut tables = Vec::with_capacity(sources.len());
     for (number, (table, source)) in converted.into_iter().zip(sources).enumerate() {
         let name = &table.schema.name;
-        let there = targets.get(&folded(name)).cloned().ok_or_else(|| missing(name))?;
-        let version = Arc::new(TableVersion::new(number as u64, source.clone()));
-        let plan = TablePlan::new(version, Arc::new(there)).map_err(|error| unfit(name, error))?;
+        let mut source = source.clone();
+        let there = match targets.get(&folded(name)).cloned() {
+            Some(there) => there,
+            None if imported => continue,
+            None => return Err(missing(name)),
+        };
+        if imported {
+            source.columns.retain(|column| there.column_index(&column.name).is_some());
+        }
         let own = own.iter().any(|item| *item == source.name.to_string().into_bytes());
+        let version = Arc::new(TableVersion::new(number as u64, source));
+        let plan = match TablePlan::new(version, Arc::new(there)) {
+            Ok(plan) => plan,
+            Err(_) if imported => continue,
+            Err(error) => return Err(unfit(name, error)),
+        };
         let (indexes, foreign_keys) = (table.indexes, table.foreign_keys);
         tables.push(MigratedTable { plan: Arc::new(plan), own, indexes, foreign_keys });
     }
