@@ -122,9 +122,11 @@ async fn odd_names_are_carried_over() {
         "1digit",
     ];
     for (number, name) in names.iter().enumerate() {
-        let key = format!("k{}", name.len());
+        // OceanBase itself fails to build an index of a table with a backtick in its name: its inner statement lacks
+        // the escape (seekdb 1.4, error 1064).
+        let key = if name.contains('`') { String::new() } else { format!(", KEY `k {name}` (`order`)") };
         sql.run(&format!(
-            "CREATE TABLE `{name}` (`{name} id` INT NOT NULL PRIMARY KEY, `{name}` VARCHAR(50), `order` INT, KEY `{key} {name}` (`order`))"
+            "CREATE TABLE `{name}` (`{name} id` INT NOT NULL PRIMARY KEY, `{name}` VARCHAR(50), `order` INT{key})"
         ))
         .await;
         sql.run(&format!("INSERT INTO `{name}` VALUES (1, 'a', {number}), (2, NULL, 0), (3, 'c', 9)")).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use whimbrel_model::{LogRecord, Position, RowBatch, RowOp, TableName};
+use whimbrel_model::{LogRecord, Position, RowBatch, RowOp, TableName, TableVersion};
 
 use super::rows::{assert_same_rows, int, read_all, sorted, values};
 use super::{Playground, create_table, must, version_of};
@@ -56,37 +56,47 @@ async fn read_until(
     }
 }
 
-/// What the log holds for an inserted row is byte for byte what a snapshot reads, for every sample.
+/// What the log holds for an inserted and for a deleted row is byte for byte what a snapshot reads, for every sample.
 pub async fn rows_of_the_log_are_those_of_the_table(playground: &dyn Playground) {
     if !playground.has_log() {
         return;
     }
+    let samples = playground.samples();
+    let mut tables = Vec::new();
+    for sample in &samples {
+        tables.push(create_table(playground, sample.name, &sample.columns).await);
+    }
+    let mut reader = start(playground, &tables).await;
     let mut snapshot = must(playground.source().snapshot_reader().await);
-    for sample in playground.samples() {
-        let name = create_table(playground, sample.name, &sample.columns).await;
-        let tables = [name.clone()];
-        let mut reader = start(playground, &tables).await;
+    let mut expected = Vec::new();
+    for (sample, name) in samples.iter().zip(&tables) {
         for row in &sample.rows {
             playground.run(&format!("INSERT INTO {name} VALUES {row}")).await;
         }
-        let table = version_of(playground, &name).await;
-        let expected = read_all(&mut *snapshot, &table, &KeyRange::default()).await;
+        let table = version_of(playground, name).await;
+        let rows = read_all(&mut *snapshot, &table, &KeyRange::default()).await;
         playground.run(&format!("DELETE FROM {name}")).await;
+        expected.push((table, rows));
+    }
 
-        let (mut inserted, mut deleted) =
-            (RowBatch::new(table.kinds.clone()), RowBatch::new(table.kinds.clone()));
-        for record in read_until(playground, &mut *reader, &tables).await {
-            let LogRecord::Rows(rows) = record else { continue };
-            for (op, row) in rows.ops.iter().zip(rows.rows.rows()) {
-                match op {
-                    RowOp::Insert => inserted.push_row(row),
-                    RowOp::Delete => deleted.push_row(row),
-                    RowOp::UpdateBefore | RowOp::UpdateAfter => panic!("no row of {name} was updated"),
-                }
+    let empty = |table: &Arc<TableVersion>| RowBatch::new(table.kinds.clone());
+    let mut found: Vec<_> = expected.iter().map(|(table, _)| (empty(table), empty(table))).collect();
+    for record in read_until(playground, &mut *reader, &tables).await {
+        let LogRecord::Rows(rows) = record else { continue };
+        let name = &rows.table.schema.name;
+        let at = tables.iter().position(|table| table == name).expect("the filter lets in nothing else");
+        let (inserted, deleted) = &mut found[at];
+        for (op, row) in rows.ops.iter().zip(rows.rows.rows()) {
+            match op {
+                RowOp::Insert => inserted.push_row(row),
+                RowOp::Delete => deleted.push_row(row),
+                RowOp::UpdateBefore | RowOp::UpdateAfter => panic!("no row of {name} was updated"),
             }
         }
-        assert_same_rows(&table.schema, &sorted(&inserted), &sorted(&expected), "inserted in the log");
-        assert_same_rows(&table.schema, &sorted(&deleted), &sorted(&expected), "deleted in the log");
+    }
+    for ((table, expected), (inserted, deleted)) in expected.iter().zip(&found) {
+        assert_same_rows(&table.schema, &sorted(inserted), &sorted(expected), "inserted in the log");
+        assert_same_rows(&table.schema, &sorted(deleted), &sorted(expected), "deleted in the log");
     }
 }
 

@@ -38,7 +38,8 @@ pub async fn chunks_cover_every_row_once_and_in_order(playground: &dyn Playgroun
         }
         let all = read_all(&mut *reader, &table, &KeyRange::default()).await;
         assert_eq!(all.len(), sample.rows.len(), "rows of {name}");
-        for size in [1, 2, 3, 1000] {
+        let sizes: &[u64] = if all.len() < 50 { &[1, 2, 3, 1000] } else { &[50, 1000] };
+        for &size in sizes {
             let mut found = RowBatch::new(table.kinds.clone());
             let ranges = chunks(&mut *reader, &table, size).await;
             let last = ranges.len() - 1;

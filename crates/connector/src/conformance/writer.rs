@@ -327,25 +327,31 @@ pub async fn clashing_rows_are_found_by_the_key_named(playground: &dyn Playgroun
 pub async fn a_cancelled_call_leaves_nothing_behind(playground: &dyn Playground) {
     let (table, plan) = keyed(playground).await;
     let mut writer = writer(playground).await;
-    let first = batch(&table, &[row(1, 1, "first")]);
-    must(writer.begin().await);
-    must(writer.insert(&plan, &refs(&first), InsertMode::Plain).await);
-    // Another transaction is in the way, so that the call can't end.
-    let blocker =
-        playground.open_transaction(&[format!("INSERT INTO {} VALUES (2, 2, 'x')", plan.target.name)]).await;
     let second = batch(&table, &[row(2, 2, "second")]);
     let refs_of_second = refs(&second);
-    let blocked = writer.insert(&plan, &refs_of_second, InsertMode::Plain);
-    let ended = tokio::time::timeout(Duration::from_millis(300), blocked).await;
-    assert!(ended.is_err(), "the insert should have waited for the other transaction");
-    assert!(writer.commit().await.is_err(), "the transaction can't be committed any more");
-    must(writer.rollback().await);
-    blocker.commit().await;
+    // Cancelled as the transaction's first statement, and as a later one.
+    for first in [None, Some(batch(&table, &[row(1, 1, "first")]))] {
+        must(writer.begin().await);
+        if let Some(first) = &first {
+            must(writer.insert(&plan, &refs(first), InsertMode::Plain).await);
+        }
+        // Another transaction is in the way, so that the call can't end.
+        let insert = format!("INSERT INTO {} VALUES (2, 2, 'x')", plan.target.name);
+        let blocker = playground.open_transaction(&[insert]).await;
+        let blocked = writer.insert(&plan, &refs_of_second, InsertMode::Plain);
+        let ended = tokio::time::timeout(Duration::from_millis(300), blocked).await;
+        assert!(ended.is_err(), "the insert should have waited for the other transaction");
+        assert!(writer.commit().await.is_err(), "the transaction can't be committed any more");
+        must(writer.rollback().await);
+        blocker.commit().await;
+        assert_eq!(content(playground, &plan.target).await, [row(2, 2, "x")]);
+        playground.run(&format!("DELETE FROM {}", plan.target.name)).await;
+    }
     must(writer.begin().await);
     let third = batch(&table, &[row(3, 3, "third")]);
     must(writer.insert(&plan, &refs(&third), InsertMode::Plain).await);
     must(writer.commit().await);
-    assert_eq!(content(playground, &plan.target).await, [row(2, 2, "x"), row(3, 3, "third")]);
+    assert_eq!(content(playground, &plan.target).await, [row(3, 3, "third")]);
 }
 
 /// DDL runs in the schema given, is refused inside a transaction, and `truncate` leaves no row.

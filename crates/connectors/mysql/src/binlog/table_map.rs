@@ -114,9 +114,14 @@ impl LogType {
         matches!(self, Tiny | Short | Int24 | Long | LongLong | Float | Double | Decimal { .. } | Year)
     }
 
-    /// Types that the lists of collations count; geometry is a kind of BLOB there.
+    /// Types that the lists of collations count.
     fn is_text(self) -> bool {
-        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. } | Self::Geometry { .. })
+        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. })
+    }
+
+    /// As [`Self::is_text`] in MariaDB, where geometry is a kind of BLOB.
+    fn is_text_in_mariadb(self) -> bool {
+        self.is_text() || matches!(self, Self::Geometry { .. })
     }
 
     fn is_enum_or_set(self) -> bool {
@@ -180,7 +185,7 @@ impl<'a> TableMapEvent<'a> {
     ///
     /// # Errors
     /// Damaged bytes, types that no row event of a supported server has.
-    pub fn read_table(&self) -> Result<TableMap, EventError> {
+    pub fn read_table(&self, mariadb: bool) -> Result<TableMap, EventError> {
         let mut body = Bytes::new(self.body);
         body.u16("table flags")?;
         let schema = String::from_utf8_lossy(name(&mut body)?).into_owned();
@@ -208,7 +213,7 @@ impl<'a> TableMapEvent<'a> {
             return Err(EventError::Invalid("column metadata is longer than its columns need"));
         }
         let mut map = TableMap { schema, table, columns, primary_key: None };
-        map.read_optional(body)?;
+        map.read_optional(body, mariadb)?;
         Ok(map)
     }
 }
@@ -284,7 +289,8 @@ fn read_string_type(first: u8, second: u8) -> Result<LogType, EventError> {
 }
 
 impl TableMap {
-    fn read_optional(&mut self, mut body: Bytes<'_>) -> Result<(), EventError> {
+    fn read_optional(&mut self, mut body: Bytes<'_>, mariadb: bool) -> Result<(), EventError> {
+        let is_text = if mariadb { LogType::is_text_in_mariadb } else { LogType::is_text };
         while !body.is_empty() {
             let field = body.u8("table metadata")?;
             let mut value = Bytes::new(body.lenenc_bytes("table metadata")?);
@@ -296,8 +302,8 @@ impl TableMap {
                         Ok(())
                     })?;
                 }
-                2 => self.default_collations(&mut value, LogType::is_text)?,
-                3 => self.each(LogType::is_text, |_, column| {
+                2 => self.default_collations(&mut value, is_text)?,
+                3 => self.each(is_text, |_, column| {
                     column.collation = Some(number(&mut value)?);
                     Ok(())
                 })?,
@@ -437,7 +443,7 @@ mod tests {
     #[test]
     fn a_table_with_full_metadata() {
         let body = event();
-        let map = TableMapEvent { table_id: 1, body: &body }.read_table().unwrap();
+        let map = TableMapEvent { table_id: 1, body: &body }.read_table(false).unwrap();
         assert_eq!((map.schema.as_str(), map.table.as_str()), ("d", "t"));
         assert_eq!(map.primary_key, Some(vec![(0, 0)]));
         let [a, b, c, e] = map.columns.as_slice() else { panic!("four columns") };
@@ -453,7 +459,7 @@ mod tests {
     fn no_cut_of_it_panics_and_most_are_errors() {
         let body = event();
         for end in 0..body.len() {
-            let read = TableMapEvent { table_id: 1, body: body.get(..end).unwrap() }.read_table();
+            let read = TableMapEvent { table_id: 1, body: body.get(..end).unwrap() }.read_table(false);
             // Between two fields of optional metadata the event may end.
             assert!(read.is_err() || end >= 21, "{end}");
         }

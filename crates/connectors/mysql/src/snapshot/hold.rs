@@ -16,8 +16,8 @@ use std::time::Duration;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 use whimbrel_model::{Position, TableName, TableSchema};
 
-use crate::error::statement_error;
 use super::log_end;
+use crate::error::statement_error;
 use crate::sql::keys::push_table;
 use crate::sql::session::{self, Setting};
 use crate::wire::{ConnectOptions, Connection, Flavor};

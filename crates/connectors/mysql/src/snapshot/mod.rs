@@ -41,6 +41,8 @@ pub struct MysqlSnapshotReader {
     endpoint: String,
     connection: Option<Connection>,
     flavor: Flavor,
+    /// The server computes SHA2 (MySQL 5.5 does only in some builds).
+    hashes: bool,
     open: Option<OpenRange>,
     held: Option<HeldTable>,
     /// The view of a held table was lost with its connection.
@@ -60,12 +62,15 @@ impl MysqlSnapshotReader {
     /// Connects. `endpoint` names the server in errors, without password.
     pub async fn connect(options: ConnectOptions, endpoint: &str) -> Result<Self> {
         let connection = session::prepare(&options, endpoint, &session::READER).await?;
-        let flavor = session::server_flavor(connection.server_version());
+        let version = connection.server_version();
+        let flavor = session::server_flavor(version);
+        let hashes = flavor != Flavor::Mysql || version.at_least(5, 6, 0);
         Ok(Self {
             options,
             endpoint: endpoint.to_owned(),
             connection: Some(connection),
             flavor,
+            hashes,
             open: None,
             held: None,
             hold_lost: false,
@@ -248,9 +253,17 @@ impl SnapshotReader for MysqlSnapshotReader {
         }
         self.connection().await?;
         let Some(connection) = self.connection.as_mut() else { return Err(lost(&self.endpoint)) };
-        let (held, position) = hold::hold(&self.options, &self.endpoint, connection, table).await?;
-        self.held = Some(held);
-        Ok(position)
+        match hold::hold(&self.options, &self.endpoint, connection, table).await {
+            Ok((held, position)) => {
+                self.held = Some(held);
+                Ok(position)
+            }
+            Err(error) => {
+                // The session may be in a transaction, whose view isn't the one wanted.
+                self.connection = None;
+                Err(error)
+            }
+        }
     }
 
     async fn release_table(&mut self) -> Result<()> {
@@ -279,7 +292,7 @@ impl SnapshotReader for MysqlSnapshotReader {
 #[async_trait]
 impl Digest for MysqlSnapshotReader {
     fn comparable(&self, table: &TableSchema, other: &TableSchema, other_flavor: Flavor) -> bool {
-        digest::comparable(table, self.flavor, other, other_flavor)
+        self.hashes && digest::comparable(table, self.flavor, other, other_flavor)
     }
 
     async fn range_digest(

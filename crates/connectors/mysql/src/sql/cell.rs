@@ -8,6 +8,7 @@
 //! | FLOAT, FLOAT(M,D), DOUBLE(M,D) | `col*1e0` | their text has 6, or D, digits; `+0e0` would lose the sign of -0 |
 //! | ENUM, SET | `CAST(col AS UNSIGNED)` | the number, where `col+0` is a double in MySQL (63-bit sets) |
 //! | UUID, INET4, INET6 | `CAST(col AS BINARY(n))` | the bytes in the order of the text |
+//! | VECTOR | `col` | bytes (MySQL) or text (OceanBase), both read as the bytes |
 //! | all others | `col` | |
 //!
 //! Measured on MySQL 5.5 to 9.7, MariaDB 10.2 to 11.8 and seekdb 1.4: DOUBLE shows as the shortest text that reads
@@ -60,6 +61,8 @@ enum Parse {
     Members(Vec<String>),
     /// The text of such a value.
     FixedText(DataType),
+    /// So many numbers of 4 bytes.
+    Vector(u32),
 }
 
 impl CellReader {
@@ -128,6 +131,10 @@ impl CellReader {
                 let bytes = text.and_then(|text| fixed_bytes::from_text(data_type, text));
                 batch.push_bytes(&bytes.ok_or(UnexpectedText { expected: "an address or UUID" })?);
             }
+            Parse::Vector(dimensions) => match vector_text(text, *dimensions) {
+                Some(bytes) => batch.push_bytes(&bytes),
+                None => batch.push_bytes(text),
+            },
         }
         Ok(())
     }
@@ -159,7 +166,9 @@ impl Parse {
             DataType::Uuid | DataType::Inet4 | DataType::Inet6 if select == Select::Plain => {
                 Self::FixedText(wanted.clone())
             }
+            DataType::Vector { dimensions } if stored == wanted => Self::Vector(*dimensions),
             DataType::Char { .. }
+            | DataType::Vector { .. }
             | DataType::VarChar { .. }
             | DataType::Text { .. }
             | DataType::Binary { .. }
@@ -167,7 +176,6 @@ impl Parse {
             | DataType::Blob { .. }
             | DataType::Json
             | DataType::Geometry { .. }
-            | DataType::Vector { .. }
             | DataType::Uuid
             | DataType::Inet4
             | DataType::Inet6 => Self::Bytes,
@@ -207,6 +215,15 @@ fn parse_i64(text: &[u8]) -> Option<i64> {
 fn parse_f64(text: &[u8]) -> Option<f64> {
     let number: f64 = str::from_utf8(text).ok()?.parse().ok()?;
     number.is_finite().then_some(number)
+}
+
+/// The bytes of a vector that is shown as text, `[1,2.5]`, as OceanBase does; MySQL shows the bytes. Bytes that read as
+/// a list of exactly as many numbers would be taken for text, which no list of real numbers does by chance.
+fn vector_text(text: &[u8], dimensions: u32) -> Option<Vec<u8>> {
+    let list = str::from_utf8(text).ok()?.strip_prefix('[')?.strip_suffix(']')?;
+    let numbers: Vec<f32> = list.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    (numbers.len() == dimensions as usize)
+        .then(|| numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
 }
 
 fn parse_bits(text: &[u8]) -> Option<u64> {
@@ -271,7 +288,7 @@ fn member_bits(members: &[String], names: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use whimbrel_model::{Charset, ValueRef};
+    use whimbrel_model::{Charset, RawCell, ValueRef};
 
     use super::*;
 
@@ -347,6 +364,16 @@ mod tests {
         assert!(read(&one, &text, b"c").is_err());
         assert_eq!(read(&set, &text, b"a,b").unwrap().row(0).get(0), ValueRef::Set(3));
         assert_eq!(read(&set, &text, b"").unwrap().row(0).get(0), ValueRef::Set(0));
+    }
+
+    #[test]
+    fn vectors_read_the_same_from_bytes_and_text() {
+        let vector = DataType::Vector { dimensions: 3 };
+        let bytes: Vec<u8> = [1.0f32, 2.5, -3e-7].iter().flat_map(|number| number.to_le_bytes()).collect();
+        for shown in [&bytes[..], b"[1,2.5,-3e-07]"] {
+            let batch = read(&vector, &vector, shown).unwrap();
+            assert_eq!(batch.row(0).raw(0), RawCell::Bytes(&bytes));
+        }
     }
 
     #[test]

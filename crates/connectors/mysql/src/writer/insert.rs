@@ -186,16 +186,14 @@ impl MysqlWriter {
         if !own {
             return done;
         }
-        match done {
-            Ok(affected) => {
-                self.session.commit().await?;
-                Ok(affected)
-            }
-            Err(error) => {
-                self.session.rollback().await?;
-                Err(error)
-            }
+        let done = match done {
+            Ok(affected) => self.session.commit().await.map(|()| affected),
+            Err(error) => Err(error),
+        };
+        if done.is_err() {
+            self.session.rollback().await?;
         }
+        done
     }
 
     async fn probe_and_insert(&mut self, format: &RowFormat<'_>, rows: &[RowRef<'_>]) -> Result<u64> {

@@ -74,6 +74,8 @@ pub(super) struct Session {
     /// Longest command that the server takes, in bytes.
     pub(super) max_packet: usize,
     foreign_key_checks: bool,
+    /// A command was sent and its end not seen: still true where its future was dropped.
+    busy: bool,
 }
 
 impl Session {
@@ -96,6 +98,7 @@ impl Session {
             default_schema: String::new(),
             max_packet,
             foreign_key_checks: false,
+            busy: false,
         })
     }
 
@@ -121,6 +124,7 @@ impl Session {
     }
 
     pub(super) async fn commit(&mut self) -> Result<()> {
+        self.notice_cancelled();
         match self.transaction {
             Transaction::None => return Err(self.misuse("no transaction is open")),
             Transaction::Lost => return Err(self.gone()),
@@ -142,8 +146,10 @@ impl Session {
     }
 
     pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.notice_cancelled();
         self.deferred.clear();
         self.deferred_count = 0;
+        self.savepoint = Savepoint::None;
         let was = std::mem::replace(&mut self.transaction, Transaction::None);
         let usable = self.connection.as_mut().filter(|connection| connection.is_usable());
         let Some(connection) = usable else {
@@ -245,7 +251,9 @@ impl Session {
         }
         self.ready().await?;
         let Some(connection) = self.connection.as_mut() else { return Err(self.gone()) };
+        self.busy = true;
         let outcome = connection.execute_multi(&self.sql).await;
+        self.busy = false;
         self.shrink();
         match outcome {
             Ok(mut results) => {
@@ -267,8 +275,11 @@ impl Session {
         }
         self.ready().await?;
         let Some(connection) = self.connection.as_mut() else { return Err(self.gone()) };
+        self.busy = true;
         // Paused, so that the error's arm may use the session.
-        match connection.query_stream(&self.sql).await.map(RowStream::pause) {
+        let rows = connection.query_stream(&self.sql).await.map(RowStream::pause);
+        self.busy = false;
+        match rows {
             Ok(rows) => match self.connection.as_mut() {
                 Some(connection) => Ok(rows.resume(connection)),
                 None => Err(ConnectorError::new(
@@ -288,7 +299,10 @@ impl Session {
         }
         self.ready().await?;
         let Some(connection) = self.connection.as_mut() else { return Err(self.gone()) };
-        match connection.query_rows(&self.sql).await {
+        self.busy = true;
+        let rows = connection.query_rows(&self.sql).await;
+        self.busy = false;
+        match rows {
             Ok(rows) => Ok(rows),
             Err(error) => {
                 let endpoint = self.endpoint.clone();
@@ -349,8 +363,21 @@ impl Session {
         Ok(())
     }
 
+    /// After a call whose future was dropped it isn't known what the server has done; closing the connection takes all
+    /// of it back that belongs to a transaction.
+    fn notice_cancelled(&mut self) {
+        if std::mem::take(&mut self.busy) {
+            self.connection = None;
+            self.savepoint = Savepoint::None;
+            if self.in_transaction() {
+                self.transaction = Transaction::Lost;
+            }
+        }
+    }
+
     /// Makes sure of a usable connection.
     async fn ready(&mut self) -> Result<()> {
+        self.notice_cancelled();
         if self.transaction == Transaction::Lost {
             return Err(self.gone());
         }

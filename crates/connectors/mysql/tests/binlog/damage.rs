@@ -122,7 +122,7 @@ proptest! {
         if let Ok(event) = decoder.feed(&bytes)
             && let EventData::TableMap(map) = event.data
         {
-            let _ = map.read_table();
+            let _ = map.read_table(event_type % 2 == 0);
         }
     }
 }

@@ -130,11 +130,9 @@ pub async fn next(reader: &mut BinlogReader) -> Result<LogRecord, ConnectorError
 /// Applies records until the reader has passed a position.
 pub async fn follow(reader: &mut BinlogReader, replay: &mut Replay, until: &Position) {
     let deadline = Instant::now() + DEADLINE;
-    while !replay
-        .position
-        .as_ref()
-        .is_some_and(|at| Position::Binlog(at.clone()).has_reached(until) == Some(true))
-    {
+    let short_of =
+        |at: &whimbrel_model::BinlogPosition| Position::Binlog(at.clone()).has_reached(until) != Some(true);
+    while replay.position.as_ref().is_none_or(short_of) {
         assert!(Instant::now() < deadline, "{until} is reached within the deadline");
         let record = next(reader).await.unwrap_or_else(|error| panic!("{}", error.chain()));
         replay.apply(&record);

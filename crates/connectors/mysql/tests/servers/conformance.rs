@@ -1,7 +1,7 @@
 //! The conformance suite of all connectors, on MySQL, MariaDB and OceanBase.
 
-mod playground;
-mod samples;
+pub mod playground;
+pub mod samples;
 
 use playground::{Kind, MysqlPlayground};
 use whimbrel_connector::conformance_suite;

@@ -8,5 +8,6 @@
 
 mod catalog;
 mod conformance;
+mod copy;
 mod server;
 mod wire;

@@ -134,13 +134,17 @@ impl<'a> Alteration<'a> {
             let name = column.name.to_lowercase();
             match changes.remove(&index) {
                 None => self.table.columns.push(column),
-                Some(Change::Drop) => drop(self.renames.insert(name, None)),
+                Some(Change::Drop) => {
+                    keys::drop_column_checks(&mut self.table, &name);
+                    self.renames.insert(name, None);
+                }
                 Some(Change::Edit(edited)) => {
                     self.renames.insert(name, Some(edited.name.clone()));
                     self.table.columns.push(edited);
                 }
                 Some(Change::Define(def, place)) => {
                     let mut defined = define(def, self.context)?;
+                    keys::drop_column_checks(&mut self.table, &name);
                     self.renames.insert(name, Some(defined.column.name.clone()));
                     self.keep_not_null(&column, &mut defined);
                     match place {

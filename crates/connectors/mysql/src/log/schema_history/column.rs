@@ -46,6 +46,9 @@ pub(super) fn define(def: &ColumnDef, context: ColumnContext<'_>) -> Result<Defi
         references: None,
     };
     defined.column.auto_increment = serial;
+    if context.server.mariadb && ast_type.kind == TypeKind::Json {
+        defined.checks.push((None, format!("json_valid(`{}`)", defined.column.name), true));
+    }
     for attribute in &def.attributes {
         defined.apply(attribute);
     }

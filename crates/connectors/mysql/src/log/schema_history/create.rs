@@ -94,7 +94,7 @@ pub(super) fn add_inline(table: &mut TableSchema, defined: &Defined, context: Ke
         keys::add_inline_unique(table, name);
     }
     for (check, expression, enforced) in &defined.checks {
-        let place = (context.mariadb, Some(name.as_str()));
+        let place = (context.mariadb, true);
         keys::add_check(table, check.clone(), expression.clone(), *enforced, place);
     }
 }

@@ -212,21 +212,28 @@ fn free_foreign_key_name(table: &TableSchema) -> String {
     format!("{prefix}{}", numbers.max().unwrap_or(0) + 1)
 }
 
-/// Adds a check; `column` is the column in whose definition it stands.
+/// Adds a check; `of_column` where it stands in a column's definition: in MariaDB such a check has no name.
 pub(super) fn add_check(
     table: &mut TableSchema,
     name: Option<String>,
     expression: String,
     enforced: bool,
-    (mariadb, column): (bool, Option<&str>),
+    (mariadb, of_column): (bool, bool),
 ) {
     let prefix = if mariadb { "CONSTRAINT_".to_owned() } else { format!("{}_chk_", table.name.table) };
-    let name = name.or_else(|| column.filter(|_| mariadb).map(str::to_owned)).unwrap_or_else(|| {
+    let unnamed = (mariadb && of_column).then(String::new);
+    let name = name.or(unnamed).unwrap_or_else(|| {
         let numbers =
             table.checks.iter().filter_map(|check| check.name.strip_prefix(&prefix)?.parse::<u32>().ok());
         format!("{prefix}{}", numbers.max().unwrap_or(0) + 1)
     });
     table.checks.push(Check { name, expression, enforced });
+}
+
+/// Takes away the nameless checks of a column that is dropped or defined anew.
+pub(super) fn drop_column_checks(table: &mut TableSchema, column: &str) {
+    let quoted = format!("`{}`", column.to_lowercase());
+    table.checks.retain(|check| !check.name.is_empty() || !check.expression.to_lowercase().contains(&quoted));
 }
 
 pub(super) fn add_check_def(table: &mut TableSchema, def: &CheckDef, mariadb: bool) {
@@ -235,7 +242,7 @@ pub(super) fn add_check_def(table: &mut TableSchema, def: &CheckDef, mariadb: bo
     {
         return;
     }
-    add_check(table, name, def.expr.text.clone(), def.enforced.unwrap_or(true), (mariadb, None));
+    add_check(table, name, def.expr.text.clone(), def.enforced.unwrap_or(true), (mariadb, false));
 }
 
 /// Removes an index of any kind; true where there was one.

@@ -228,7 +228,7 @@ impl SchemaHistory {
             Body::DropDatabase(drop) => run.drop_database(&drop.name.value),
             Body::DropTable(_) | Body::Classified(_) => {}
         }
-        Ok(run.effects)
+        Ok(run.finish())
     }
 }
 
@@ -241,6 +241,18 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The effects, with definitions as they are after the whole statement: a table that was renamed early may
+    /// refer to one that was renamed later.
+    fn finish(self) -> Vec<TableEffect> {
+        let Self { history, mut effects, .. } = self;
+        for schema in effects.iter_mut().filter_map(|effect| effect.after.as_mut()) {
+            if let Some(version) = history.table(&schema.name) {
+                schema.clone_from(&version.schema);
+            }
+        }
+        effects
+    }
+
     fn name(&self, name: &ObjectName) -> TableName {
         let schema = name.schema.as_ref().map_or(self.default_schema, |schema| &schema.value);
         self.history.key(&TableName::new(schema, &name.name.value))

@@ -45,7 +45,7 @@ impl Translator {
         if !self.history.wants(&name) {
             return Ok(None);
         }
-        let described = map.read_table().map_err(|cause| failed(self, cause))?;
+        let described = map.read_table(self.decoder.is_mariadb()).map_err(|cause| failed(self, cause))?;
         let version = match self.history.table(&name) {
             Some(version) => version.clone(),
             None => self
