@@ -10,7 +10,6 @@ test: check    ## everything that CI runs
 check:         ## format, lints, dependencies, licences, links, file length, names
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-	cargo clippy --workspace --lib --bins --locked -- -D warnings -D clippy::unwrap_used -D clippy::panic
 	dev/check
 
 bench:         ## micro-benchmarks; see bench/README.md
