@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use whimbrel_connector::{Catalog, Source, StateEntry, TablePlan, Target};
 use whimbrel_connector_mysql::MysqlEndpoint;
 use whimbrel_connector_mysql::catalog::MysqlCatalog;
-use whimbrel_connector_mysql::wire::{ConnectOptions, Connection};
+use whimbrel_connector_mysql::wire::{ConnectOptions, Connection, Secret};
 use whimbrel_model::{TableName, TableSchema, TableVersion};
 
 /// Source and target of a test, by the names that `dev/servers` gives them.
@@ -76,6 +76,18 @@ impl Side {
             let (index, error) = (error.index, anyhow::Error::new(error.source));
             panic!("{}: statement {index}: {error:#}\n{script}", self.server);
         }
+    }
+
+    /// Lets the endpoint use an account of its own.
+    pub async fn log_in_as(&mut self, user: &str) {
+        self.run(&format!(
+            "DROP USER IF EXISTS {user};CREATE USER {user} IDENTIFIED BY 'secret';GRANT ALL ON *.* TO {user}"
+        ))
+        .await;
+        let mut options = root(&self.server);
+        options.user = user.to_owned();
+        options.password = Secret::new("secret".to_owned());
+        self.endpoint = Arc::new(MysqlEndpoint::new(options));
     }
 
     /// Runs one statement; false where the server refuses it.

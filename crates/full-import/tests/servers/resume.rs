@@ -79,11 +79,17 @@ async fn an_import_that_is_dropped_leaves_nothing_half_done() {
     }
 }
 
+/// Nobody else's sessions are ended.
+const USER: &str = "whimbrel_killed";
+
 /// Kills the import's connections on both sides, several times.
 #[tokio::test]
 async fn an_import_survives_the_loss_of_its_connections() {
     for (source, target) in PAIRS {
         let mut pair = filled(source, target, "killed").await;
+        for side in [&mut pair.source, &mut pair.target] {
+            side.log_in_as(USER).await;
+        }
         let (import, progress) = prepare(&pair, slow(), &[]).await;
         let cancel = CancellationToken::new();
         let kills = async {
@@ -101,20 +107,14 @@ async fn an_import_survives_the_loss_of_its_connections() {
     }
 }
 
-/// Ends the sessions that are at work in the pair's databases; returns how many.
+/// Ends all sessions of the import's own user; returns how many.
 async fn kill(pair: &mut Pair) -> usize {
     let mut killed = 0;
     for side in [&mut pair.source, &mut pair.target] {
-        // Statements name the database; a writer between statements has its last transaction open.
-        let sql = format!(
-            "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE '%{}%' AND ID<>CONNECTION_ID()",
-            side.database
-        );
+        let sql = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{USER}'");
         for row in side.rows(&sql).await {
             // It may have ended by itself.
-            if side.try_run(&format!("KILL {}", row[0])).await {
-                killed += 1;
-            }
+            killed += usize::from(side.try_run(&format!("KILL {}", row[0])).await);
         }
     }
     killed
