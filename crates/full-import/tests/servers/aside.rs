@@ -61,7 +61,7 @@ async fn keys_that_are_one_at_the_target_are_deferred() {
     let found = pair.target.rows("SELECT v FROM t ORDER BY v").await.concat();
     // One of a, A, a-with-a-space and a-umlaut is there; the others are kept.
     assert_eq!(found.len(), 3);
-    assert_eq!(found[1..].concat().replace('5', ""), if found[0] == "5" { "46" } else { "46" });
+    assert_eq!(found[1..].concat().replace('5', ""), "46");
     assert_eq!(pair.state(DeferredRow::KIND).await.len(), 3);
 }
 
