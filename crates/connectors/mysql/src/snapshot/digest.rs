@@ -19,10 +19,11 @@
 //! costs about as much as two CRC32 (which together still are no 64-bit hash, because a CRC is linear), and MD5 is
 //! only in a component in MySQL 9.6 and later.
 //!
-//! Comparable, by types and charsets (proved on MySQL 9.7, MariaDB 10.11 and seekdb 1.4 by the conformance suite):
-//! everything in the table above with the same type on both sides, text in a form of UTF-8 or latin1. Not comparable:
-//! other charsets (what a server converts to UTF-8 may lose a difference), JSON and geometry (stored in different
-//! forms), UUID, INET and VECTOR.
+//! Comparable, by types and charsets (proved on MySQL 9.7, MariaDB 10.11 and seekdb 1.4 by the conformance suite and by
+//! copies between the servers): everything in the table above with the same type on both sides, text in a form of UTF-8
+//! or latin1. Not comparable: FLOAT and DOUBLE of MySQL, which shows them in expressions with too few digits to tell
+//! two values apart (`CONCAT(-1.3475090132806154e-197)` has 15); other charsets (what a server converts to UTF-8 may
+//! lose a difference); JSON and geometry (stored in different forms); UUID, INET and VECTOR.
 
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, RangeDigest, Result};
 use whimbrel_model::{Charset, Column, DataType, TableSchema, TextSize};
@@ -61,13 +62,14 @@ enum Class {
     },
 }
 
-fn class(data_type: &DataType) -> Option<Class> {
+/// `None` for types without digest on a server of this flavour.
+fn class(data_type: &DataType, flavor: Flavor) -> Option<Class> {
     let hashed = |size: &TextSize| *size != TextSize::Tiny;
     let class = match data_type {
         DataType::Int { .. } | DataType::Bool => Class::Integer,
         DataType::Decimal { scale, .. } => Class::Decimal { scale: *scale },
-        DataType::Float { .. } => Class::Float,
-        DataType::Double { .. } => Class::Double,
+        DataType::Float { .. } if flavor != Flavor::Mysql => Class::Float,
+        DataType::Double { .. } if flavor != Flavor::Mysql => Class::Double,
         DataType::Bit { .. } => Class::Bit,
         DataType::Date => Class::Date,
         DataType::Time { fsp } => Class::Time { fsp: *fsp },
@@ -79,7 +81,9 @@ fn class(data_type: &DataType) -> Option<Class> {
         DataType::Binary { bytes } => Class::Binary { width: *bytes },
         DataType::VarBinary { .. } => Class::Bytes { hashed: false },
         DataType::Blob { size } => Class::Bytes { hashed: hashed(size) },
-        DataType::Json
+        DataType::Float { .. }
+        | DataType::Double { .. }
+        | DataType::Json
         | DataType::Geometry { .. }
         | DataType::Vector { .. }
         | DataType::Uuid
@@ -106,8 +110,8 @@ pub(super) fn comparable(
     proved(flavor)
         && proved(other_flavor)
         && pairs.into_iter().all(|(ours, theirs)| {
-            let class = class(&ours.data_type);
-            class.is_some() && class == self::class(&theirs.data_type)
+            let class = class(&ours.data_type, flavor);
+            class.is_some() && class == self::class(&theirs.data_type, other_flavor)
         })
 }
 
@@ -115,11 +119,16 @@ pub(super) fn comparable(
 ///
 /// # Errors
 /// A column that the table doesn't have, or of a type without digest.
-pub(super) fn push_expression(sql: &mut Vec<u8>, table: &TableSchema, columns: &[String]) -> Result<()> {
+pub(super) fn push_expression(
+    sql: &mut Vec<u8>,
+    table: &TableSchema,
+    flavor: Flavor,
+    columns: &[String],
+) -> Result<()> {
     sql.extend_from_slice(b"COUNT(*),SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('#'");
     for name in columns {
         let column = table.column_index(name).map(|index| &table.columns[index]);
-        let found = column.and_then(|column| Some((column, class(&column.data_type)?)));
+        let found = column.and_then(|column| Some((column, class(&column.data_type, flavor)?)));
         let (column, class) = found.ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::Configuration,
@@ -222,6 +231,9 @@ mod tests {
         assert!(!same(DataType::DateTime { fsp: 3 }, DataType::DateTime { fsp: 6 }));
         assert!(!same(varchar(Charset::Gbk), varchar(Charset::Utf8mb4)));
         assert!(!same(DataType::Json, DataType::Json));
+        let double = || DataType::Double { digits: None, unsigned: false };
+        assert!(same(double(), double()));
+        assert!(!comparable(&of(double()), Flavor::OceanBase, &of(double()), Flavor::Mysql));
         assert!(!same(DataType::Binary { bytes: 4 }, DataType::VarBinary { bytes: 4 }));
         assert!(!same(
             DataType::Decimal { precision: 9, scale: 1, unsigned: false },
@@ -246,13 +258,13 @@ mod tests {
             Column::new("j", DataType::Json, false),
         ]);
         let mut sql = Vec::new();
-        push_expression(&mut sql, &table, &["i", "t", "b"].map(str::to_owned)).unwrap();
+        push_expression(&mut sql, &table, Flavor::Mysql, &["i", "t", "b"].map(str::to_owned)).unwrap();
         assert_eq!(
             String::from_utf8(sql).unwrap(),
             "COUNT(*),SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('#',(`i`+0),IFNULL(LENGTH(CONVERT(`t` USING utf8mb4)),'-'),\
              IFNULL(CONVERT(`t` USING utf8mb4),''),SHA2(`b`,224)),224),15),16,10) AS UNSIGNED))"
         );
-        let error = push_expression(&mut Vec::new(), &table, &["j".to_owned()]).unwrap_err();
+        let error = push_expression(&mut Vec::new(), &table, Flavor::Mysql, &["j".to_owned()]).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Configuration);
     }
 }

@@ -303,7 +303,7 @@ impl Digest for MysqlSnapshotReader {
     ) -> Result<RangeDigest> {
         let parts = self.table_sql(table);
         let mut expression = Vec::new();
-        digest::push_expression(&mut expression, table, columns)?;
+        digest::push_expression(&mut expression, table, self.flavor, columns)?;
         let mut sql = self.statement();
         parts.push_aggregate(&mut sql, &expression, range)?;
         let row = self.first_row(&table.name, "computing a digest", sql).await?;

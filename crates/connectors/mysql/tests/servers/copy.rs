@@ -62,9 +62,11 @@ async fn copies_are_equal(server: &str, kind: Kind, flavor: Flavor, case: &str) 
             compared.push(sample.name);
         }
     }
-    for name in
-        ["numbers", "floats", "temporal", "text", "bytes", "members", "computed", "keyless", "latin1_text"]
-    {
+    let mut expected = vec!["numbers", "temporal", "text", "bytes", "members", "computed", "latin1_text"];
+    if kind != Kind::Mysql {
+        expected.extend(["floats", "keyless"]);
+    }
+    for name in expected {
         assert!(compared.contains(&name), "{name} was not compared by digest: {compared:?}");
     }
 }

@@ -75,7 +75,12 @@ fn floats(kind: Kind) -> Sample {
     .collect();
     let columns = "id INT NOT NULL PRIMARY KEY, f FLOAT, d DOUBLE, f73 FLOAT(7,3), d94 DOUBLE(9,4)";
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    Sample::new("floats", columns, &rows).with_changes(&[
+    let sample = Sample::new("floats", columns, &rows);
+    if kind == Kind::Mysql {
+        // MySQL has no digest of them.
+        return sample;
+    }
+    sample.with_changes(&[
         "f = 1.401298464324817e-45",
         "d = 5e-324",
         "f = NULL",
