@@ -404,6 +404,8 @@ async fn complete(session: &mut Session, identity: &Identity, mut draft: Draft) 
         }
     }
     let mut schema = draft.schema;
+    // OceanBase lists them in any order.
+    schema.checks.sort_by(|a, b| a.name.cmp(&b.name));
     (schema.primary_key, schema.unique_keys, schema.indexes) = draft.keys.split();
     if !schema.columns.iter().any(|column| column.auto_increment) {
         schema.auto_increment = None;

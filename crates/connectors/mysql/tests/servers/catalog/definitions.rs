@@ -383,7 +383,10 @@ async fn oceanbase_definitions_come_back_without_hidden_columns() {
     .await;
     let tables = load("seekdb", "catalog_definitions", &["a", "n", "pt"]).await;
     let described = describe(&tables[0]);
-    let (table, check) = described.rsplit_once("\ncheck ").unwrap();
+    // The name that the server made up differs each time.
+    let made_up = |line: &&str| line.starts_with("check a_OBCHECK_");
+    let check = described.lines().find(made_up).unwrap();
+    let table: Vec<&str> = described.lines().filter(|line| !made_up(line)).collect();
     let expected = r#"
         id int(8 unsigned) not null auto
         b8 bit(9) = <b'101'>
@@ -407,8 +410,8 @@ async fn oceanbase_definitions_come_back_without_hidden_columns() {
         index ik[b8] invisible
         check chk1 <(`n` > 0)>"#;
     let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    assert_eq!(table.lines().collect::<Vec<_>>(), expected, "{table}");
-    assert!(check.starts_with("a_OBCHECK_") && check.ends_with("<(`s2` <> 'x')>"), "{check}");
+    assert_eq!(table, expected, "{described}");
+    assert!(check.ends_with("<(`s2` <> 'x')>"), "{check}");
     assert_eq!(tables[1].primary_key, None);
     assert!(tables[2].partitioning.as_deref().unwrap().starts_with("partition by key(id)"));
     connection.query_drop("DROP DATABASE catalog_definitions").await.unwrap();
