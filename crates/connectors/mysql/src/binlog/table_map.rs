@@ -114,14 +114,14 @@ impl LogType {
         matches!(self, Tiny | Short | Int24 | Long | LongLong | Float | Double | Decimal { .. } | Year)
     }
 
-    /// Types that the lists of collations count.
-    fn is_text(self) -> bool {
-        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. })
+    /// Types that MySQL's lists of collations count; a vector is a kind of BLOB there.
+    fn has_collation_in_mysql(self) -> bool {
+        matches!(self, Self::VarChar { .. } | Self::Fixed { .. } | Self::Blob { .. } | Self::Vector { .. })
     }
 
-    /// As [`Self::is_text`] in MariaDB, where geometry is a kind of BLOB.
-    fn is_text_in_mariadb(self) -> bool {
-        self.is_text() || matches!(self, Self::Geometry { .. })
+    /// As [`Self::has_collation_in_mysql`] in MariaDB, where geometry is a kind of BLOB.
+    fn has_collation_in_mariadb(self) -> bool {
+        self.has_collation_in_mysql() || matches!(self, Self::Geometry { .. })
     }
 
     fn is_enum_or_set(self) -> bool {
@@ -290,7 +290,8 @@ fn read_string_type(first: u8, second: u8) -> Result<LogType, EventError> {
 
 impl TableMap {
     fn read_optional(&mut self, mut body: Bytes<'_>, mariadb: bool) -> Result<(), EventError> {
-        let is_text = if mariadb { LogType::is_text_in_mariadb } else { LogType::is_text };
+        let is_text =
+            if mariadb { LogType::has_collation_in_mariadb } else { LogType::has_collation_in_mysql };
         while !body.is_empty() {
             let field = body.u8("table metadata")?;
             let mut value = Bytes::new(body.lenenc_bytes("table metadata")?);

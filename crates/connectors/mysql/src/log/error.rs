@@ -53,7 +53,8 @@ pub enum LogError {
     OutOfOrder { at: String, what: &'static str },
     #[error("prepared XA transactions hold more than {limit} bytes of changes at {at}")]
     XaTooLarge { at: String, limit: usize },
-    #[error("the XA transaction {xid} commits at {at} and was prepared before the start of reading")]
+    /// Its changes aren't in any log file that the server still has.
+    #[error("the XA transaction {xid} commits at {at}, and where it was prepared is not in the log any more")]
     XaPreparedBefore { at: String, xid: String },
 }
 
@@ -104,9 +105,9 @@ impl LogError {
             Self::XaTooLarge { .. } => Some(
                 "commit or roll back the XA transactions that XA RECOVER lists at the source, or raise the limit",
             ),
-            Self::XaPreparedBefore { .. } => {
-                Some("start from a position before its XA PREPARE, or start the tables that it changed anew")
-            }
+            Self::XaPreparedBefore { .. } => Some(
+                "keep binary logs longer than XA transactions stay prepared; start the tables that it changed anew",
+            ),
             _ => None,
         }
     }

@@ -12,9 +12,9 @@
 //!
 //! XA transactions: the log has the changes where they are prepared, and they count where they are committed.
 //! They wait in memory, up to a limit. With MySQL's GTIDs a position leaves out the GTIDs of transactions that
-//! are prepared only, so a reader that starts there gets them again, and nothing else twice. Without GTIDs, and
-//! with MariaDB's, a position can't say that: a reader that starts between an XA PREPARE and its XA COMMIT stops
-//! at the latter with an error. The same holds for a position that was taken while one was prepared.
+//! are prepared only, so a reader that starts there gets them again, and nothing else twice. Where a commit comes
+//! whose prepare was before the start (a position without GTIDs, MariaDB's GTIDs, which have no holes, or one
+//! that was taken in between), the reader looks for it in the log files that are still there, backwards.
 //!
 //! What it does not do: rows of filtered tables aren't decoded; a statement that changes only tables outside of
 //! the filter is passed over, even where a trigger of theirs would change others.
@@ -62,6 +62,9 @@ pub fn read_file(
         loop {
             while let Some(record) = translator.take_record() {
                 each(record);
+            }
+            if translator.missing_xa().is_some() {
+                return Err(translator.missing_xa_error().into());
             }
             if !translator.feed_inner()? {
                 break;

@@ -10,7 +10,7 @@ use super::config::{LinkState, ReaderConfig};
 use super::schema_history::SchemaHistory;
 use super::session::{self, Dump, Identity, dump_error};
 use super::translator::Translator;
-use crate::binlog::kind;
+use crate::binlog::{Xid, kind};
 use crate::wire::Connection;
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -98,6 +98,9 @@ impl BinlogReader {
         if let Some(record) = self.translator.take_record() {
             return Ok(Some(record));
         }
+        if let Some(xid) = self.translator.missing_xa().cloned() {
+            return self.find_xa(&xid).await;
+        }
         if self.translator.feed_inner().map_err(|error| error.into_connector(&self.endpoint))? {
             return Ok(None);
         }
@@ -128,6 +131,18 @@ impl BinlogReader {
             Err(error) => dump_error(&self.endpoint, error),
         };
         self.lose(lost)
+    }
+
+    /// Brings an XA transaction that was prepared before the start. Heartbeats of the dump wait meanwhile.
+    async fn find_xa(&mut self, xid: &Xid) -> Result<Option<LogRecord>, ConnectorError> {
+        let search = session::find_prepared(&self.config, &self.identity, &self.translator, xid);
+        let done = match Box::pin(search).await {
+            Ok(Some(prepared)) => self.translator.provide_xa(prepared),
+            Ok(None) => Err(self.translator.missing_xa_error()),
+            Err(error) => return self.lose(error),
+        };
+        done.map_err(|error| error.into_connector(&self.endpoint))?;
+        Ok(None)
     }
 
     /// Gives up the connection, and what came of the transaction at hand.

@@ -1,13 +1,16 @@
 //! One connection that sends the log: what is asked and set before, and where it begins.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use whimbrel_connector::{ConnectorError, ErrorKind};
 use whimbrel_model::{BinlogPosition, GtidState};
 
 use super::config::{ReaderConfig, StartBy};
 use super::schema_history::ServerDefaults;
-use crate::binlog::{Checksum, Decoder, encode_set};
+use super::translator::{Translator, XaSearch};
+use super::xa::Prepared;
+use crate::binlog::{Checksum, Decoder, Xid, encode_set};
 use crate::error::{connect_error, statement_error};
 use crate::wire::{BinlogDump, BinlogStart, Connection, Flavor, ReplicaIdentity, WireError, push_string};
 
@@ -72,6 +75,57 @@ pub(super) async fn open(
     decoder.set_position(&position.file, position.offset);
     Ok(Dump { connection: session.connection, decoder, server, defaults, from })
 }
+
+/// Looks in the log files that the server has, newest first, for an XA transaction that was prepared before the
+/// place that `reader` has reached.
+pub(super) async fn find_prepared(
+    config: &ReaderConfig,
+    identity: &Identity,
+    reader: &Translator,
+    xid: &Xid,
+) -> Result<Option<Prepared>, ConnectorError> {
+    let endpoint = config.options.to_string();
+    let mut connection =
+        Connection::connect(&config.options).await.map_err(|error| connect_error(&endpoint, error))?;
+    let logs = connection.query_rows("SHOW BINARY LOGS").await;
+    let logs = logs.map_err(|error| statement_error(&endpoint, "listing the log files", error))?;
+    connection.close().await;
+    let (last, end) = reader.place();
+    let names: Vec<&str> = logs.rows.iter().filter_map(|row| row.text(0)).collect();
+    let Some(newest) = names.iter().position(|name| *name == last) else { return Ok(None) };
+    // A dump beside the reader's, which must keep its own identity.
+    let searcher = Identity::choose(Some(identity.server_id ^ 1))?;
+    for name in names.iter().take(newest + 1).rev() {
+        let start = BinlogPosition {
+            server: String::new(),
+            file: (*name).to_owned(),
+            offset: 4,
+            gtids: GtidState::None,
+        };
+        let Dump { mut connection, decoder, .. } = open(config, &searcher, &start).await?;
+        let mut search = XaSearch::new(reader, decoder, xid.clone());
+        loop {
+            let packet = tokio::time::timeout(SEARCH_SILENCE, connection.next_binlog_packet()).await;
+            let Ok(packet) = packet else {
+                let message = "the server sends nothing of an older log file";
+                return Err(ConnectorError::new(ErrorKind::ConnectionLost, endpoint, message));
+            };
+            let Some(event) = packet.map_err(|error| dump_error(&endpoint, error))? else { break };
+            search.feed(event).map_err(|error| error.into_connector(&endpoint))?;
+            let (file, offset) = search.place();
+            if file != *name || file == last && offset >= end {
+                break;
+            }
+        }
+        if let Some(prepared) = search.into_found() {
+            return Ok(Some(prepared));
+        }
+    }
+    Ok(None)
+}
+
+/// Longest silence of a server within a file that is there.
+const SEARCH_SILENCE: Duration = Duration::from_secs(60);
 
 struct Session<'a> {
     connection: Connection,

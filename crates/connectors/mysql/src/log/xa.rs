@@ -11,7 +11,7 @@ use whimbrel_model::{LogRecord, RowOp};
 use crate::binlog::Xid;
 
 /// A prepared transaction.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// Its changes (`Rows` only), none where it changed no table of the filter.
     pub(super) records: Vec<LogRecord>,
     pub(super) bytes: usize,
@@ -21,7 +21,7 @@ pub(super) struct Prepared {
 
 /// All prepared transactions whose end hasn't come.
 #[derive(Default)]
-pub(super) struct PreparedStore {
+pub(crate) struct PreparedStore {
     by_xid: HashMap<Xid, Prepared>,
     bytes: usize,
 }
@@ -74,6 +74,13 @@ pub(super) fn parse_xid(sql: &str) -> Option<Xid> {
         number.split_ascii_whitespace().next().and_then(|number| number.parse().ok())
     })?;
     Some(Xid { format, gtrid, bqual })
+}
+
+/// True for `XA START` and `XA BEGIN`.
+pub(super) fn starts(sql: &str) -> bool {
+    ["XA START", "XA BEGIN"]
+        .iter()
+        .any(|verb| sql.get(..verb.len()).is_some_and(|head| head.eq_ignore_ascii_case(verb)))
 }
 
 /// As `XA RECOVER` shows it, as far as it is text.

@@ -47,7 +47,7 @@ pub(super) fn alter(
     let mut alteration = Alteration {
         table: table.clone(),
         context,
-        keys: KeyContext { mariadb: context.server.mariadb, schema: &table.name.schema },
+        keys: KeyContext::new(context.server, &table.name.schema),
         renames: HashMap::new(),
         placed: Vec::new(),
         inline: Vec::new(),
@@ -300,7 +300,7 @@ impl<'a> Alteration<'a> {
         }
         for clause in &statement.clauses {
             match clause {
-                AlterClause::AddIndex(def) => keys::add_index(&mut self.table, def)?,
+                AlterClause::AddIndex(def) => keys::add_index(&mut self.table, def, self.keys)?,
                 AlterClause::AddForeignKey(def) => keys::add_foreign_key(&mut self.table, def, self.keys),
                 AlterClause::AddCheck(def) => keys::add_check_def(&mut self.table, def, self.keys.mariadb),
                 AlterClause::AddElements { elements, .. } => {

@@ -39,7 +39,7 @@ pub(super) fn create(
     let mut table = empty(name);
     let collation = table_collation(&definition.options, context);
     let context = ColumnContext { collation: &collation, ..context };
-    let key_context = KeyContext { mariadb: context.server.mariadb, schema: &schema };
+    let key_context = KeyContext::new(context.server, &schema);
     let mut late = Vec::new();
     for element in &definition.elements {
         if let TableElement::Column(def) = element {
@@ -121,7 +121,7 @@ pub(super) fn add_element(
 ) -> Result<(), SchemaError> {
     match element {
         TableElement::Column(_) | TableElement::Period(_) => {}
-        TableElement::Index(def) => keys::add_index(table, def)?,
+        TableElement::Index(def) => keys::add_index(table, def, context)?,
         TableElement::ForeignKey(def) => keys::add_foreign_key(table, def, context),
         TableElement::Check(def) => keys::add_check_def(table, def, context.mariadb),
     }

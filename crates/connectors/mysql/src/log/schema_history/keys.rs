@@ -1,13 +1,14 @@
 //! Keys, foreign keys and checks as statements define them, with the names that servers give.
 
 use whimbrel_model::schema::{Check, KeyKind, KeyPartOn};
-use whimbrel_model::{DataType, ForeignKey, Key, KeyPart, TableName, TableSchema};
+use whimbrel_model::{CellKind, ColumnDefault, DataType, ForeignKey, Key, KeyPart, TableName, TableSchema};
 use whimbrel_mysql_ddl::ast::{
     CheckDef, ForeignKeyDef, Ident, IndexDef, IndexKind, IndexOption, KeyPartTarget, References,
     ReferentialAction, SortOrder,
 };
 
 use super::SchemaError;
+use super::charsets::ServerDefaults;
 
 /// What of the statement decides how keys come out.
 #[derive(Clone, Copy)]
@@ -15,6 +16,15 @@ pub(super) struct KeyContext<'a> {
     pub(super) mariadb: bool,
     /// For parents of foreign keys that are named without a schema.
     pub(super) schema: &'a str,
+    /// MySQL before 5.7: columns that only a PRIMARY KEY clause makes NOT NULL get the default of their type.
+    pub(super) implicit_defaults: bool,
+}
+
+impl<'a> KeyContext<'a> {
+    pub(super) fn new(server: &ServerDefaults, schema: &'a str) -> Self {
+        let implicit_defaults = !server.mariadb && server.version < (5, 7, 0);
+        Self { mariadb: server.mariadb, schema, implicit_defaults }
+    }
 }
 
 /// True where the table has an index of the name.
@@ -31,7 +41,11 @@ fn all_keys(table: &TableSchema) -> impl Iterator<Item = &Key> {
 }
 
 /// Adds an index, as CREATE TABLE, ALTER TABLE and CREATE INDEX do.
-pub(super) fn add_index(table: &mut TableSchema, def: &IndexDef) -> Result<(), SchemaError> {
+pub(super) fn add_index(
+    table: &mut TableSchema,
+    def: &IndexDef,
+    context: KeyContext<'_>,
+) -> Result<(), SchemaError> {
     let parts = def.parts.iter().map(|part| key_part(table, part)).collect::<Result<Vec<_>, _>>()?;
     let given = def.given_name().map(|name| name.value.clone());
     if def.if_not_exists && given.as_ref().is_some_and(|name| has_index(table, name)) {
@@ -42,6 +56,9 @@ pub(super) fn add_index(table: &mut TableSchema, def: &IndexDef) -> Result<(), S
             if let Some(index) = part.column().and_then(|name| table.column_index(name))
                 && let Some(column) = table.columns.get_mut(index)
             {
+                if column.nullable && column.default.is_none() && context.implicit_defaults {
+                    column.default = implicit_default(&column.data_type);
+                }
                 column.nullable = false;
             }
         }
@@ -58,6 +75,20 @@ pub(super) fn add_index(table: &mut TableSchema, def: &IndexDef) -> Result<(), S
         table.indexes.push(key);
     }
     Ok(())
+}
+
+/// What a NOT NULL column holds that has no default of its own.
+fn implicit_default(data_type: &DataType) -> Option<ColumnDefault> {
+    let text = match data_type.cell_kind() {
+        CellKind::Int | CellKind::UInt | CellKind::Float | CellKind::Double => "0",
+        CellKind::Date => "0000-00-00",
+        CellKind::Time => "00:00:00",
+        CellKind::DateTime | CellKind::Timestamp => "0000-00-00 00:00:00",
+        CellKind::Year => "0000",
+        CellKind::Text if !matches!(data_type, DataType::Text { .. }) => "",
+        _ => return None,
+    };
+    Some(ColumnDefault::Literal(text.to_owned()))
 }
 
 /// Adds the unique key of a column that is defined with UNIQUE.

@@ -29,6 +29,7 @@ use whimbrel_mysql_ddl::ast::{
 
 use self::charsets::resolve;
 use self::column::ColumnContext;
+use self::keys::KeyContext;
 use crate::binlog::{SessionState, TableMap, collation_name};
 
 pub use charsets::ServerDefaults;
@@ -65,6 +66,7 @@ pub struct SchemaHistory {
     filter: TableFilter,
     server: ServerDefaults,
     next_id: u64,
+    frozen: bool,
 }
 
 /// The tables of a history, to go back to.
@@ -77,7 +79,7 @@ pub(crate) struct Snapshot {
 impl SchemaHistory {
     /// `tables` are the definitions at the start, `next_id` is the first number for a [`TableVersion`].
     pub fn new(tables: Vec<TableSchema>, filter: TableFilter, next_id: u64, server: ServerDefaults) -> Self {
-        let mut history = Self { tables: BTreeMap::new(), filter, server, next_id };
+        let mut history = Self { tables: BTreeMap::new(), filter, server, next_id, frozen: false };
         for table in tables {
             history.put(table);
         }
@@ -108,6 +110,11 @@ impl SchemaHistory {
         self.server = ServerDefaults { databases, ..server };
     }
 
+    /// From here on no definition is learnt from rows.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot { tables: self.tables.clone(), server: self.server.clone() }
     }
@@ -119,6 +126,9 @@ impl SchemaHistory {
     /// Takes the definition of a table from the log's own description, where that has names and signs
     /// (`binlog_row_metadata=FULL`). Defaults, comments and secondary keys aren't in it.
     pub fn learn(&mut self, map: &TableMap) -> Option<Arc<TableVersion>> {
+        if self.frozen {
+            return None;
+        }
         let schema = from_log::schema_of(map, self.server.mariadb)?;
         Some(self.put(schema))
     }
@@ -201,14 +211,18 @@ impl SchemaHistory {
                 }
             }
             Body::TruncateTable(truncate) => run.touch(&truncate.table),
-            Body::CreateIndex(create) => run.edit(&create.table, |table| {
-                if create.or_replace
-                    && let Some(name) = create.index.given_name()
-                {
-                    keys::drop_index(table, &name.value);
-                }
-                keys::add_index(table, &create.index)
-            })?,
+            Body::CreateIndex(create) => {
+                let server = run.history.server.clone();
+                run.edit(&create.table, |table| {
+                    if create.or_replace
+                        && let Some(name) = create.index.given_name()
+                    {
+                        keys::drop_index(table, &name.value);
+                    }
+                    let schema = table.name.schema.clone();
+                    keys::add_index(table, &create.index, KeyContext::new(&server, &schema))
+                })?;
+            }
             Body::DropIndex(drop) => run.edit(&drop.table, |table| {
                 let found = keys::drop_index(table, &drop.name.value);
                 if found || drop.if_exists { Ok(()) } else { Err(SchemaError::NoKey) }

@@ -11,6 +11,7 @@
 //! Nothing comes out for a group until a change of a table of the filter does.
 
 mod rows;
+mod search;
 mod statements;
 mod xa;
 
@@ -23,7 +24,7 @@ use whimbrel_model::position::LogPoint;
 use whimbrel_model::{Begin, BinlogPosition, ChangeBatch, Commit, LogRecord, Position};
 
 use crate::binlog::{
-    Decoder, Event, EventData, EventHeader, GtidEvent, MariaDbGroup, PayloadStream, TablePlan,
+    Decoder, Event, EventData, EventHeader, GtidEvent, MariaDbGroup, PayloadStream, TablePlan, Xid,
 };
 use crate::log::error::LogError;
 use crate::log::schema_history::{SchemaHistory, Snapshot};
@@ -91,9 +92,13 @@ pub(crate) struct Translator {
     payload: Option<(PayloadStream, EventHeader)>,
     prepared: PreparedStore,
     xa_limit: usize,
+    /// An XA COMMIT whose transaction was prepared before the start.
+    missing_xa: Option<(Xid, EventHeader)>,
     last_record: Instant,
     last_time_us: u64,
 }
+
+pub(crate) use search::XaSearch;
 
 type Outcome<T = ()> = Result<T, LogError>;
 
@@ -117,6 +122,7 @@ impl Translator {
             payload: None,
             prepared: PreparedStore::default(),
             xa_limit,
+            missing_xa: None,
             last_record: Instant::now(),
             last_time_us: 0,
         }
@@ -125,6 +131,11 @@ impl Translator {
     /// The position to read on from, behind the last whole group.
     pub(crate) fn position(&self) -> &BinlogPosition {
         &self.position
+    }
+
+    /// File and offset behind the last event.
+    pub(crate) fn place(&self) -> (&str, u64) {
+        (self.decoder.file(), self.decoder.offset())
     }
 
     pub(crate) fn history_mut(&mut self) -> &mut SchemaHistory {
@@ -158,6 +169,7 @@ impl Translator {
     pub(crate) fn abandon_group(&mut self) {
         self.batch = None;
         self.payload = None;
+        self.missing_xa = None;
         if let Some(group) = self.group.take() {
             if let Some(before) = group.before_ddl {
                 self.history.restore(before);

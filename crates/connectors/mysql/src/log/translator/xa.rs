@@ -49,11 +49,33 @@ impl Translator {
                 }
             }
             None if commit => {
-                return Err(LogError::XaPreparedBefore { at: self.at(header), xid: xa::show(&xid) });
+                self.missing_xa = Some((xid, *header));
+                return Ok(());
             }
             None => {}
         }
         self.commit(header)
+    }
+
+    /// The XA transaction that has to be found before anything else is read.
+    pub(crate) fn missing_xa(&self) -> Option<&Xid> {
+        self.missing_xa.as_ref().map(|(xid, _)| xid)
+    }
+
+    /// The error where it can't be found.
+    pub(crate) fn missing_xa_error(&self) -> LogError {
+        let (at, xid) = self
+            .missing_xa
+            .as_ref()
+            .map_or_else(Default::default, |(xid, header)| (self.at(header), xa::show(xid)));
+        LogError::XaPreparedBefore { at, xid }
+    }
+
+    /// Commits the XA transaction that was missing.
+    pub(crate) fn provide_xa(&mut self, prepared: Prepared) -> Outcome {
+        let Some((_, header)) = self.missing_xa.take() else { return Ok(()) };
+        self.deliver(&header, prepared.records);
+        self.commit(&header)
     }
 
     /// Sends the changes of an XA transaction as those of the group at hand.
