@@ -24,7 +24,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::keyed::BATCH_BYTES;
 use crate::output::{Files, Found};
 use crate::pairing::Side;
-use crate::{Shared, Sides, VerifyTable, canonical};
+use crate::{AppliedPosition, Shared, Sides, VerifyTable, canonical};
 
 /// Rows whose hashes are counted at a time: about 64 MB of memory.
 const SLICE_ROWS: u64 = 1 << 20;
@@ -101,9 +101,17 @@ async fn compare(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Out
     if !shared.applied.hold().await? {
         return rounds(shared, sides, index, most).await;
     }
-    let held = at_one_position(shared, sides, index).await;
-    shared.applied.release();
-    held
+    let _held = Held(shared.applied.as_ref());
+    at_one_position(shared, sides, index).await
+}
+
+/// The applying goes on when this is gone, also where the verification is stopped in between.
+struct Held<'a>(&'a dyn AppliedPosition);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 /// Both sides exactly at the position of a consistent view of the source's table.

@@ -60,8 +60,8 @@ async fn keys_that_are_one_at_the_target_are_deferred() {
     assert_eq!((report.tables[0].rows, report.tables[0].deferred), (6, 3));
     let found = pair.target.rows("SELECT v FROM t ORDER BY v").await.concat();
     // One of a, A, a-with-a-space and a-umlaut is there; the others are kept.
-    assert_eq!(found.len(), 3);
-    assert_eq!(found[1..].concat().replace('5', ""), "46");
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found.iter().filter(|v| ["4", "6"].contains(&v.as_str())).count(), 2, "{found:?}");
     assert_eq!(pair.state(DeferredRow::KIND).await.len(), 3);
 }
 

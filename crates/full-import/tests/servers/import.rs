@@ -4,10 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::Result;
+use whimbrel_connector::{Result, StateEntry};
+use whimbrel_connector_mysql::MysqlEndpoint;
+use whimbrel_connector_mysql::wire::Secret;
 use whimbrel_full_import::{FullImport, ImportOptions, ImportProgress, ImportReport, ImportTable, IndexDdl};
 
-use crate::pair::Pair;
+use crate::pair::{Pair, Side, root};
+
+impl Side {
+    /// Lets the endpoint use an account of its own.
+    pub async fn log_in_as(&mut self, user: &str) {
+        self.run(&format!(
+            "DROP USER IF EXISTS {user};CREATE USER {user} IDENTIFIED BY 'secret';GRANT ALL ON *.* TO {user}"
+        ))
+        .await;
+        let mut options = root(&self.server);
+        options.user = user.to_owned();
+        options.password = Secret::new("secret".to_owned());
+        self.endpoint = Arc::new(MysqlEndpoint::new(options));
+    }
+
+    /// Runs one statement; false where the server refuses it.
+    pub async fn try_run(&mut self, sql: &str) -> bool {
+        self.admin.query_drop(sql).await.is_ok()
+    }
+
+    /// The first cell of a query.
+    pub async fn cell(&mut self, sql: &str) -> String {
+        self.rows(sql).await.swap_remove(0).swap_remove(0)
+    }
+}
+
+impl Pair {
+    /// Entries of the task's state.
+    pub async fn state(&self, kind: &str) -> Vec<StateEntry> {
+        let (_, target) = self.ends();
+        let epoch = target.take_over(&self.task).await.unwrap();
+        let mut writer = target.writer(&self.task, epoch).await.unwrap();
+        writer.state_list(kind, b"").await.unwrap()
+    }
+}
 
 /// Small chunks and batches, so that a few hundred rows go through everything.
 pub fn small() -> ImportOptions {

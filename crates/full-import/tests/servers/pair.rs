@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use whimbrel_connector::{Catalog, Source, StateEntry, TablePlan, Target};
+use whimbrel_connector::{Catalog, Source, TablePlan, Target};
 use whimbrel_connector_mysql::MysqlEndpoint;
 use whimbrel_connector_mysql::catalog::MysqlCatalog;
-use whimbrel_connector_mysql::wire::{ConnectOptions, Connection, Secret};
+use whimbrel_connector_mysql::wire::{ConnectOptions, Connection};
 use whimbrel_model::{TableName, TableSchema, TableVersion};
 
 /// Source and target of a test, by the names that `dev/servers` gives them.
@@ -55,7 +55,7 @@ pub struct Side {
     pub server: String,
     pub database: String,
     pub endpoint: Arc<MysqlEndpoint>,
-    admin: Connection,
+    pub admin: Connection,
 }
 
 impl Side {
@@ -78,23 +78,6 @@ impl Side {
         }
     }
 
-    /// Lets the endpoint use an account of its own.
-    pub async fn log_in_as(&mut self, user: &str) {
-        self.run(&format!(
-            "DROP USER IF EXISTS {user};CREATE USER {user} IDENTIFIED BY 'secret';GRANT ALL ON *.* TO {user}"
-        ))
-        .await;
-        let mut options = root(&self.server);
-        options.user = user.to_owned();
-        options.password = Secret::new("secret".to_owned());
-        self.endpoint = Arc::new(MysqlEndpoint::new(options));
-    }
-
-    /// Runs one statement; false where the server refuses it.
-    pub async fn try_run(&mut self, sql: &str) -> bool {
-        self.admin.query_drop(sql).await.is_ok()
-    }
-
     /// Rows of a query, each cell as text; NULL is `NULL`.
     pub async fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
         let found = self.admin.query_rows(sql).await;
@@ -104,11 +87,6 @@ impl Side {
             Some(bytes) => bytes.escape_ascii().to_string(),
         };
         found.rows.iter().map(|row| row.cells().iter().map(cell).collect()).collect()
-    }
-
-    /// The first cell of a query.
-    pub async fn cell(&mut self, sql: &str) -> String {
-        self.rows(sql).await.swap_remove(0).swap_remove(0)
     }
 
     /// Another session in the side's database.
@@ -139,7 +117,7 @@ async fn admin(server: &str) -> Connection {
 }
 
 /// A session of its own, for writers that run beside a test.
-pub struct Session(Connection);
+pub struct Session(pub Connection);
 
 impl Session {
     /// Runs a script; an error is the test's.
@@ -194,14 +172,6 @@ impl Pair {
 
     pub fn ends(&self) -> (Arc<dyn Source>, Arc<dyn Target>) {
         (self.source.endpoint.clone(), self.target.endpoint.clone())
-    }
-
-    /// Entries of the task's state.
-    pub async fn state(&self, kind: &str) -> Vec<StateEntry> {
-        let (_, target) = self.ends();
-        let epoch = target.take_over(&self.task).await.unwrap();
-        let mut writer = target.writer(&self.task, epoch).await.unwrap();
-        writer.state_list(kind, b"").await.unwrap()
     }
 
     /// Fails unless both sides answer a query alike.

@@ -1,5 +1,7 @@
 //! Imports that are stopped, dropped or cut off, and go on.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::ErrorKind;
 use whimbrel_full_import::ImportOptions;
@@ -95,8 +97,10 @@ async fn an_import_survives_the_loss_of_its_connections() {
         let kills = async {
             for rows in [50, 200, 350, 500] {
                 rows_moved(&progress, rows).await;
-                let killed = kill(&mut pair).await;
-                assert!(killed > 0, "connections to kill after {rows} rows");
+                // All may be gone for a moment: the import waits before it connects again.
+                while kill(&mut pair).await == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
         };
         let (report, ()) = tokio::join!(import.run(&cancel), kills);

@@ -38,7 +38,7 @@ async fn rows_per_second() {
         let ddl = "CREATE TABLE t (id INT PRIMARY KEY, k INT, c CHAR(120), pad CHAR(60))";
         pair.create(ddl, &[]).await;
         let insert = format!(
-            "INSERT INTO t SELECT a.n*1000+b.n, b.n, REPEAT(MD5(b.n), 3), MD5(a.n) FROM {} JOIN {}",
+            "INSERT INTO t SELECT a.n*1000+b.n, b.n, LEFT(REPEAT(SHA2(b.n, 256), 2), 120), LEFT(SHA2(a.n, 256), 60) FROM {} JOIN {}",
             numbers(200).replace("numbers", "a"),
             numbers(1000).replace("numbers", "b")
         );

@@ -13,7 +13,7 @@ use whimbrel_full_import::ImportReport;
 use whimbrel_incr_sync::{
     ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, ForeignPolicy, IncrSync, ParkedEntry, parked,
 };
-use whimbrel_model::{Position, TableName, ValueRef};
+use whimbrel_model::{Position, RowBatch, TableName, ValueRef};
 
 use super::ddl::{DbcatConverter, RuleRouter};
 use super::log::{Log, Valve};
@@ -24,6 +24,8 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::precheck::Prechecked;
 
+/// Longest value of a row that is shown, in characters.
+const LONGEST_VALUE: usize = 60;
 /// How often the list of parked rows is read again.
 const LIST_EVERY: Duration = Duration::from_secs(5);
 
@@ -290,12 +292,25 @@ fn note(entry: &ParkedEntry) -> RowNote {
             .map(|at| format!("{}={}", parked.owner.columns[*at].name, value_text(row.get(*at))));
         parts.collect::<Vec<_>>().join(", ")
     });
-    let other = if parked.other.is_some() { " (the other row is kept beside it)" } else { "" };
-    RowNote {
-        table: parked.owner.source.to_string(),
-        key: key.unwrap_or_default(),
-        reason: format!("{} {}{other}", parked.code, parked.reason),
+    let row = |image: Option<&RowBatch>| {
+        let row = image?.rows().next()?;
+        let cells = parked.owner.columns.iter().zip(0..row.len()).map(|(column, at)| {
+            let text = value_text(row.get(at));
+            match text.char_indices().nth(LONGEST_VALUE) {
+                Some((cut, _)) => format!("{}={}...", column.name, &text[..cut]),
+                None => format!("{}={text}", column.name),
+            }
+        });
+        Some(cells.collect::<Vec<_>>().join(", "))
+    };
+    let mut reason = format!("{} {}", parked.code, parked.reason);
+    if let Some(text) = row(image) {
+        reason += &format!("; the row: {{{text}}}");
     }
+    if let Some(text) = row(parked.other.as_ref()) {
+        reason += &format!("; the other row: {{{text}}}");
+    }
+    RowNote { table: parked.owner.source.to_string(), key: key.unwrap_or_default(), reason }
 }
 
 /// A key's value for a person.

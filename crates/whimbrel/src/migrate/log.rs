@@ -124,15 +124,18 @@ fn state_text(state: &StoreState) -> String {
 }
 
 /// Why a pull will bring nothing more; `None` while it runs.
-fn pull_failure(state: &StoreState) -> Option<ConnectorError> {
-    let (code, error, hint) = match state {
+fn pull_failure(pull: &PullStatus) -> Option<ConnectorError> {
+    let (code, error, hint) = match &pull.state {
         StoreState::SourceFailed { code, error, hint } | StoreState::StoreFailed { code, error, hint } => {
             (*code, error, hint)
         }
         _ => return None,
     };
     let kind = ErrorKind::from_code(code).unwrap_or(ErrorKind::Other);
-    Some(ConnectorError::new(kind, "source log", error.clone()).with_hint(hint.clone()))
+    Some(
+        ConnectorError::new(kind, format!("source log at {}", pull.position), error.clone())
+            .with_hint(hint.clone()),
+    )
 }
 
 /// What a [`Valve`] lets through.
@@ -205,7 +208,7 @@ impl Feed {
             if let Some(item) = reader.try_next().await? {
                 return Ok(Some(item));
             }
-            if let Some(failure) = pull_failure(&pull.state) {
+            if let Some(failure) = pull_failure(&pull) {
                 return Err(failure);
             }
             if until.is_some_and(|until| pull.position.has_reached(until) == Some(true)) {

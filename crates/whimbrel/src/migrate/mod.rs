@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Source, TablePlan, Target};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage};
-use whimbrel_full_verification::VerifyReport;
+use whimbrel_full_verification::{AppliedPosition, VerifyReport};
 use whimbrel_model::{TableName, TableVersion};
 
 use self::incremental::Incremental;
@@ -287,12 +287,16 @@ impl Run {
             if verify {
                 let began = Instant::now();
                 board.set_phase(Phase::Verification);
-                let setup = self.verification(checked, Some(running.following())).await?;
                 let cancel = self.stop.clone();
-                match verification::run(setup, &board, &cancel).await {
+                let verified = async {
+                    let setup = self.verification(checked, Some(running.following())).await?;
+                    Ok(verification::run(setup, &board, &cancel).await?)
+                };
+                match verified.await {
                     Ok(found) => exit = self.take_verification(&found),
-                    Err(error) if error.kind == ErrorKind::Cancelled && self.task.args.follow => {}
-                    Err(error) => return Err(Failure::from(error)),
+                    Err(Failure { error, .. })
+                        if error.kind == ErrorKind::Cancelled && self.task.args.follow => {}
+                    Err(failure) => return Err(failure),
                 }
                 self.time("verify", began);
             }
@@ -385,13 +389,42 @@ impl Run {
         Ok(self.take_verification(&found))
     }
 
-    /// Tables as both sides have them now: statements of the log may have changed them since the start.
+    /// Tables as both sides have them now: statements of the log may have changed them since the start. One that
+    /// is on its way makes both unlike, so they are looked at when the target is as far as the source was, and
+    /// again while they don't fit.
+    async fn compared_plans(
+        &self,
+        following: Option<&verification::Following>,
+    ) -> Result<Vec<Arc<TablePlan>>, Failure> {
+        const LOOKS: u32 = 20;
+        let plans = || current_plans(&self.task.source, &self.task.target, &self.task.rules);
+        let Some(following) = following else { return plans().await };
+        let mut looks = 0;
+        loop {
+            let position = Source::catalog(self.task.source.as_ref()).await?.position_after_reads().await?;
+            tokio::select! {
+                passed = following.wait_for(&position) => passed?,
+                () = self.stop.cancelled() => self.refuse_stop()?,
+            }
+            looks += 1;
+            match plans().await {
+                Err(failure)
+                    if looks < LOOKS
+                        && matches!(
+                            failure.error.kind,
+                            ErrorKind::SchemaMismatch | ErrorKind::UnknownTable
+                        ) => {}
+                found => return found,
+            }
+        }
+    }
+
     async fn verification(
         &self,
         checked: &Prechecked,
         following: Option<verification::Following>,
     ) -> Result<verification::Setup, Failure> {
-        let plans = current_plans(&self.task.source, &self.task.target, &self.task.rules).await?;
+        let plans = self.compared_plans(following.as_ref()).await?;
         let corrections = self.task.args.corrections.clone();
         Ok(verification::Setup {
             source: self.task.source.clone(),

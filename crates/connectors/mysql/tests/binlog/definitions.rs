@@ -86,6 +86,7 @@ async fn run(server: &'static str) {
         }
     }
     assert!(accepted > 30, "{server} refuses all but {accepted} statements");
+    differences.truncate(3);
     assert!(differences.is_empty(), "{server}:\n{}", differences.join("\n"));
 }
 
@@ -190,11 +191,18 @@ async fn definitions_at_mariadb1011_are_those_of_the_catalogue() {
     run("mariadb1011").await;
 }
 
-/// With the old servers and the newest MariaDB, where they run (`dev/servers up mysql55 mysql56 mariadb102 mariadb118`).
-#[tokio::test]
-#[ignore = "needs four more servers"]
-async fn definitions_at_all_other_servers_are_those_of_the_catalogue() {
-    for server in ["mysql55", "mysql56", "mariadb102", "mariadb118"] {
-        run(server).await;
-    }
+macro_rules! other_servers {
+    ($($test:ident $server:literal)*) => {$(
+        #[tokio::test]
+        #[ignore = "needs a server that is not always running: dev/servers up NAME"]
+        async fn $test() {
+            run($server).await;
+        }
+    )*};
+}
+other_servers! {
+    definitions_at_mysql55_are_those_of_the_catalogue "mysql55"
+    definitions_at_mysql56_are_those_of_the_catalogue "mysql56"
+    definitions_at_mariadb102_are_those_of_the_catalogue "mariadb102"
+    definitions_at_mariadb118_are_those_of_the_catalogue "mariadb118"
 }

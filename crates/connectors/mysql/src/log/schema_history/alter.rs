@@ -302,7 +302,7 @@ impl<'a> Alteration<'a> {
             match clause {
                 AlterClause::AddIndex(def) => keys::add_index(&mut self.table, def, self.keys)?,
                 AlterClause::AddForeignKey(def) => keys::add_foreign_key(&mut self.table, def, self.keys),
-                AlterClause::AddCheck(def) => keys::add_check_def(&mut self.table, def, self.keys.mariadb),
+                AlterClause::AddCheck(def) => keys::add_check_def(&mut self.table, def, self.keys),
                 AlterClause::AddElements { elements, .. } => {
                     for element in elements {
                         add_element(&mut self.table, element, self.keys)?;

@@ -46,7 +46,9 @@ pub(super) fn define(def: &ColumnDef, context: ColumnContext<'_>) -> Result<Defi
         references: None,
     };
     defined.column.auto_increment = serial;
-    if context.server.mariadb && ast_type.kind == TypeKind::Json {
+    // MariaDB adds the check itself from 10.4.3 on.
+    let checked = context.server.mariadb && context.server.version >= (10, 4, 3);
+    if checked && ast_type.kind == TypeKind::Json {
         defined.checks.push((None, format!("json_valid(`{}`)", defined.column.name), true));
     }
     for attribute in &def.attributes {

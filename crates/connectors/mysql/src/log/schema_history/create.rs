@@ -94,7 +94,7 @@ pub(super) fn add_inline(table: &mut TableSchema, defined: &Defined, context: Ke
         keys::add_inline_unique(table, name);
     }
     for (check, expression, enforced) in &defined.checks {
-        let place = (context.mariadb, true);
+        let place = (context, true);
         keys::add_check(table, check.clone(), expression.clone(), *enforced, place);
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn add_element(
         TableElement::Column(_) | TableElement::Period(_) => {}
         TableElement::Index(def) => keys::add_index(table, def, context)?,
         TableElement::ForeignKey(def) => keys::add_foreign_key(table, def, context),
-        TableElement::Check(def) => keys::add_check_def(table, def, context.mariadb),
+        TableElement::Check(def) => keys::add_check_def(table, def, context),
     }
     Ok(())
 }

@@ -18,12 +18,22 @@ pub(super) struct KeyContext<'a> {
     pub(super) schema: &'a str,
     /// MySQL before 5.7: columns that only a PRIMARY KEY clause makes NOT NULL get the default of their type.
     pub(super) implicit_defaults: bool,
+    /// Keys have directions: MySQL from 8.0.1, MariaDB from 10.8; others read past DESC.
+    directions: bool,
+    /// MySQL before 8.0.16 reads past checks.
+    checks: bool,
+    /// What the catalogue calls the action of a foreign key that says none.
+    unsaid_action: &'static str,
 }
 
 impl<'a> KeyContext<'a> {
     pub(super) fn new(server: &ServerDefaults, schema: &'a str) -> Self {
         let implicit_defaults = !server.mariadb && server.version < (5, 7, 0);
-        Self { mariadb: server.mariadb, schema, implicit_defaults }
+        let (mariadb, version) = (server.mariadb, server.version);
+        let directions = if mariadb { version >= (10, 8, 0) } else { version >= (8, 0, 1) };
+        let unsaid_action = if mariadb || version < (8, 0, 0) { "RESTRICT" } else { "NO ACTION" };
+        let checks = mariadb || version >= (8, 0, 16);
+        Self { mariadb, schema, implicit_defaults, directions, checks, unsaid_action }
     }
 }
 
@@ -46,7 +56,10 @@ pub(super) fn add_index(
     def: &IndexDef,
     context: KeyContext<'_>,
 ) -> Result<(), SchemaError> {
-    let parts = def.parts.iter().map(|part| key_part(table, part)).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = def.parts.iter().map(|part| key_part(table, part)).collect::<Result<Vec<_>, _>>()?;
+    for part in &mut parts {
+        part.descending &= context.directions;
+    }
     let given = def.given_name().map(|name| name.value.clone());
     if def.if_not_exists && given.as_ref().is_some_and(|name| has_index(table, name)) {
         return Ok(());
@@ -185,9 +198,8 @@ pub(super) fn add_reference(
     }
     let schema = references.table.schema.as_ref().map_or(context.schema, |schema| &schema.value);
     let action = |action: Option<ReferentialAction>| {
-        let unsaid = if context.mariadb { "RESTRICT" } else { "NO ACTION" };
         match action {
-            None => unsaid,
+            None => context.unsaid_action,
             Some(ReferentialAction::Restrict) => "RESTRICT",
             Some(ReferentialAction::Cascade) => "CASCADE",
             Some(ReferentialAction::SetNull) => "SET NULL",
@@ -249,8 +261,12 @@ pub(super) fn add_check(
     name: Option<String>,
     expression: String,
     enforced: bool,
-    (mariadb, of_column): (bool, bool),
+    (context, of_column): (KeyContext<'_>, bool),
 ) {
+    let mariadb = context.mariadb;
+    if !context.checks {
+        return;
+    }
     let prefix = if mariadb { "CONSTRAINT_".to_owned() } else { format!("{}_chk_", table.name.table) };
     let unnamed = (mariadb && of_column).then(String::new);
     let name = name.or(unnamed).unwrap_or_else(|| {
@@ -267,13 +283,13 @@ pub(super) fn drop_column_checks(table: &mut TableSchema, column: &str) {
     table.checks.retain(|check| !check.name.is_empty() || !check.expression.to_lowercase().contains(&quoted));
 }
 
-pub(super) fn add_check_def(table: &mut TableSchema, def: &CheckDef, mariadb: bool) {
+pub(super) fn add_check_def(table: &mut TableSchema, def: &CheckDef, context: KeyContext<'_>) {
     let name = def.constraint.as_ref().map(|name| name.value.clone());
     if def.if_not_exists && name.as_ref().is_some_and(|name| table.checks.iter().any(|c| same(&c.name, name)))
     {
         return;
     }
-    add_check(table, name, def.expr.text.clone(), def.enforced.unwrap_or(true), (mariadb, false));
+    add_check(table, name, def.expr.text.clone(), def.enforced.unwrap_or(true), (context, false));
 }
 
 /// Removes an index of any kind; true where there was one.

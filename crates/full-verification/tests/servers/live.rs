@@ -1,0 +1,147 @@
+//! Both sides are written while they are compared: what is on its way is no difference, what was planted is one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, Notify, watch};
+use whimbrel_connector::Result;
+use whimbrel_full_verification::AppliedPosition;
+use whimbrel_model::Position;
+
+use crate::pair::{PAIRS, Pair, Session};
+use crate::verify::{counts, lines, options, run_with};
+
+/// Repeats at the target what was written at the source, later and in order.
+struct Applier {
+    queue: Mutex<VecDeque<String>>,
+    more: Notify,
+    /// Transactions committed at the source.
+    written: AtomicU64,
+    /// Transactions repeated at the target.
+    applied: watch::Sender<u64>,
+    stopped: AtomicBool,
+}
+
+impl Applier {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            more: Notify::new(),
+            written: AtomicU64::new(0),
+            applied: watch::Sender::new(0),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// Writes at the source without a pause.
+    async fn write(&self, session: &mut Session) {
+        let mut round = 0u64;
+        while !self.stopped.load(Ordering::SeqCst) {
+            // To and fro between two values, a counter, a key that moves, rows that come and go.
+            let id = round % 40 + 1;
+            let sql = match round % 4 {
+                0 => format!(
+                    "UPDATE t SET v=IF(v='even','odd','even') WHERE id={id};UPDATE s SET v=IF(v='even','odd','even') WHERE k='k{id}'"
+                ),
+                1 => format!("UPDATE t SET n=n+1 WHERE id={id};UPDATE s SET n=n+1 WHERE k='k{id}'"),
+                2 => format!(
+                    "UPDATE t SET id=IF(id={id},{moved},{id}) WHERE id IN ({id},{moved})",
+                    moved = 5000 + id
+                ),
+                _ => format!(
+                    "DELETE FROM t WHERE id={old};INSERT INTO t VALUES ({new},'new',0)",
+                    old = 10_000 + round.saturating_sub(40),
+                    new = 10_000 + round
+                ),
+            };
+            let sql = format!("BEGIN;{sql};COMMIT");
+            // Nothing is between the commit and the queue as far as the position is concerned.
+            let mut queue = self.queue.lock().await;
+            session.run(&sql).await;
+            queue.push_back(sql);
+            drop(queue);
+            self.written.fetch_add(1, Ordering::SeqCst);
+            self.more.notify_one();
+            round += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Repeats it at the target, always a few transactions behind.
+    async fn apply(&self, session: &mut Session) {
+        loop {
+            let next = self.queue.lock().await.pop_front();
+            match next {
+                Some(sql) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    session.run(&sql).await;
+                    self.applied.send_modify(|applied| *applied += 1);
+                }
+                None if self.stopped.load(Ordering::SeqCst) => return,
+                None => {
+                    let _ = tokio::time::timeout(Duration::from_millis(20), self.more.notified()).await;
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl AppliedPosition for Applier {
+    async fn wait_for(&self, _: &Position) -> Result<()> {
+        // All that was committed before the position was taken is counted or in the queue by now.
+        let queue = self.queue.lock().await;
+        let written = self.written.load(Ordering::SeqCst).max(*self.applied.borrow() + queue.len() as u64);
+        drop(queue);
+        self.applied.subscribe().wait_for(|applied| *applied >= written).await.expect("the sender is ours");
+        Ok(())
+    }
+}
+
+const DDL: &str = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), n INT);
+                   CREATE TABLE s (k VARCHAR(10) COLLATE utf8mb4_general_ci PRIMARY KEY, v VARCHAR(10), n INT)";
+
+#[tokio::test]
+async fn writes_on_their_way_are_no_differences_and_planted_ones_are_found() {
+    for (source, target) in [PAIRS[0], PAIRS[2]] {
+        let mut pair = Pair::new(source, target, "live").await;
+        pair.create(DDL, &[]).await;
+        let rows: Vec<String> = (1..=400).map(|id| format!("({id},'even',0)")).collect();
+        let keys: Vec<String> = (1..=400).map(|id| format!("('k{id}','even',0)")).collect();
+        let insert =
+            format!("INSERT INTO t VALUES {};INSERT INTO s VALUES {}", rows.join(","), keys.join(","));
+        pair.source.run(&insert).await;
+        pair.target.run(&insert).await;
+        pair.target
+            .run(
+                "DELETE FROM t WHERE id IN (200,201);UPDATE t SET v='x' WHERE id=300;INSERT INTO t VALUES (-5,'x',0),(9000,'x',0);\
+                 DELETE FROM s WHERE k='k300';UPDATE s SET n=7 WHERE k='k77';INSERT INTO s VALUES ('new','x',0)",
+            )
+            .await;
+        let applier = Applier::new();
+        let (mut writing, mut applying) = (pair.source.session().await, pair.target.session().await);
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(&pair, folder.path()).await;
+        let verifying = async {
+            let mut reports = Vec::new();
+            for _ in 0..3 {
+                reports.push(run_with(&pair, options.clone(), applier.clone()).await);
+            }
+            applier.stopped.store(true, Ordering::SeqCst);
+            reports
+        };
+        let (reports, (), ()) =
+            tokio::join!(verifying, applier.write(&mut writing), applier.apply(&mut applying));
+        let written = applier.written.load(Ordering::SeqCst);
+        assert!(written > 50, "{written} transactions while the verification ran");
+        for report in reports {
+            let report = report.unwrap();
+            let found = [lines(&pair, folder.path(), "t"), lines(&pair, folder.path(), "s")].concat();
+            assert_eq!(counts(&report, "t"), [2, 2, 1, 0], "{target}: {found:?}");
+            assert_eq!(counts(&report, "s"), [1, 1, 1, 0], "{target}: {found:?}");
+        }
+    }
+}
