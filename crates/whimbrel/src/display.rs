@@ -9,11 +9,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, Phase, Status};
+use crate::board::{Board, Phase, Status, TableStatus};
 
 /// Tables shown with a bar of their own; the others are in the sum.
 const MOST_BARS: usize = 12;
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often the counters are looked at between lines, so that the first line of a phase has a speed too.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Shows until `stop`, then leaves the last state standing.
 pub async fn show(board: Arc<Board>, stop: CancellationToken) {
@@ -26,27 +28,36 @@ pub async fn show(board: Arc<Board>, stop: CancellationToken) {
 
 async fn lines(board: &Board, stop: &CancellationToken) {
     let mut rate = Rate::default();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks = interval(LINE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => eprintln!("{}", line(&board.snapshot(), &mut rate)),
+            _ = looks.tick() => rate.look(&board.snapshot()),
         }
-        let status = board.snapshot();
-        eprintln!("{}", line(&status, &mut rate));
     }
 }
 
-/// Rows or changes a second, between two looks.
+/// Rows or changes a second since the last line, or since the phase began.
 #[derive(Default)]
 struct Rate {
     last: Option<(Phase, f64, u64)>,
 }
 
 impl Rate {
-    fn next(&mut self, status: &Status, done: u64) -> f64 {
+    /// Takes notice of a new phase.
+    fn look(&mut self, status: &Status) {
+        if self.last.is_none_or(|(phase, ..)| phase != status.phase) {
+            self.last = Some((status.phase, status.seconds, done(status)));
+        }
+    }
+
+    fn next(&mut self, status: &Status) -> f64 {
+        let done = done(status);
         let rate = match self.last {
             Some((phase, seconds, before)) if phase == status.phase && status.seconds > seconds => {
                 done.saturating_sub(before) as f64 / (status.seconds - seconds)
@@ -58,15 +69,27 @@ impl Rate {
     }
 }
 
+fn sum(status: &Status, field: fn(&TableStatus) -> u64) -> u64 {
+    status.tables.iter().map(field).sum()
+}
+
+/// What the phase counts.
+fn done(status: &Status) -> u64 {
+    match status.phase {
+        Phase::FullImport => sum(status, |table| table.rows),
+        Phase::Verification => sum(status, |table| table.verified_rows),
+        _ => status.applied_changes,
+    }
+}
+
 /// One line that says where the task is.
 fn line(status: &Status, rate: &mut Rate) -> String {
     let phase = status.phase.name().replace('_', " ");
     let mut text = format!("[{:>6.0}s] {phase:<12}", status.seconds);
-    let sum = |field: fn(&crate::board::TableStatus) -> u64| status.tables.iter().map(field).sum::<u64>();
     match status.phase {
         Phase::FullImport => {
-            let (rows, expected) = (sum(|t| t.rows), sum(|t| t.estimated_rows));
-            let speed = rate.next(status, rows);
+            let (rows, expected) = (done(status), sum(status, |table| table.estimated_rows));
+            let speed = rate.next(status);
             text += &format!(
                 " {} of about {} rows, {} rows/s",
                 count(rows),
@@ -78,17 +101,16 @@ fn line(status: &Status, rate: &mut Rate) -> String {
             }
         }
         Phase::CatchUp | Phase::Incremental => {
-            let speed = rate.next(status, status.applied_changes);
+            let speed = rate.next(status);
             text += &format!(" {} changes, {} a second", count(status.applied_changes), count(speed as u64));
             if let Some(lag) = status.lag_seconds {
                 text += &format!(", lag {lag:.1} s");
             }
         }
         Phase::Verification => {
-            let rows = sum(|t| t.verified_rows);
-            let speed = rate.next(status, rows);
-            text += &format!(" {} rows compared, {} rows/s", count(rows), count(speed as u64));
-            text += &format!(", {} differences", count(sum(|t| t.differences)));
+            let speed = rate.next(status);
+            text += &format!(" {} rows compared, {} rows/s", count(done(status)), count(speed as u64));
+            text += &format!(", {} differences", count(sum(status, |table| table.differences)));
         }
         _ => {}
     }
@@ -174,7 +196,6 @@ async fn bars(board: &Board, stop: &CancellationToken) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::TableStatus;
 
     #[test]
     fn numbers_and_times_read_well() {
@@ -193,9 +214,9 @@ mod tests {
         });
         let mut rate = Rate::default();
         let mut status = board.snapshot();
-        status.seconds = 10.0;
-        line(&status, &mut rate);
-        status.seconds = 20.0;
+        status.seconds = 15.0;
+        rate.look(&status);
+        status.seconds = 25.0;
         status.tables[0].rows = 400;
         let text = line(&status, &mut rate);
         assert!(text.ends_with("400 of about 1,000 rows, 30 rows/s, 20 s left"), "{text}");
