@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use whimbrel_model::object::{Account, ObjectKind, SchemaObject};
 use whimbrel_model::{Position, TableName, TableSchema};
 
 use crate::Result;
@@ -79,6 +80,35 @@ pub struct Finding {
     pub hint: String,
 }
 
+/// What schemas hold besides tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectCatalogue {
+    /// By schema, kind and name; triggers of one table in the order in which they fire.
+    pub objects: Vec<SchemaObject>,
+    pub unread: Vec<UnreadObjects>,
+}
+
+/// Objects that may be there and could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadObjects {
+    pub kind: ObjectKind,
+    /// `None`: all objects of the kind, in all schemas that were asked for.
+    pub name: Option<TableName>,
+    /// The server's own words, its error code in front, and what would help.
+    pub reason: String,
+    /// The server has no such objects at all, so nothing is lost.
+    pub unknown_to_server: bool,
+}
+
+/// Accounts, for a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountCatalogue {
+    /// Without those that belong to the server itself; in name order.
+    pub accounts: Vec<Account>,
+    /// Why there are none, or not all.
+    pub unread: Option<String>,
+}
+
 /// Reads a server's catalogue. One connection, one call at a time; no method changes anything at the server.
 /// After a lost connection the next call connects again.
 #[async_trait]
@@ -96,6 +126,20 @@ pub trait Catalog: Send {
 
     /// The definitions of `names` as far as such tables exist.
     async fn existing_tables(&mut self, names: &[TableName]) -> Result<Vec<TableSchema>>;
+
+    /// Views, triggers, routines, events and sequences of `schemas` (spelled as [`Catalog::schemas`] has them).
+    ///
+    /// A kind that the server doesn't know, or that this user may not read, is no error: it stands in
+    /// [`ObjectCatalogue::unread`]. An object whose text the server hides from this user does so too; it is never
+    /// returned half. Objects of other schemas that these depend on are not read.
+    ///
+    /// # Errors
+    /// The connection is lost, or the server answers in a way that no version is known to.
+    async fn objects(&mut self, schemas: &[String]) -> Result<ObjectCatalogue>;
+
+    /// Users and roles with their privileges, without secrets. Not being allowed to look is no error
+    /// ([`AccountCatalogue::unread`]).
+    async fn accounts(&mut self) -> Result<AccountCatalogue>;
 
     /// True where the table holds at least one row.
     async fn has_rows(&mut self, table: &TableName) -> Result<bool>;

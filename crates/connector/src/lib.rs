@@ -30,7 +30,10 @@ pub mod retry;
 pub mod snapshot;
 pub mod writer;
 
-pub use catalog::{Catalog, Finding, Flavor, ServerInfo, Severity, TableEstimate, TableKind, TableSummary};
+pub use catalog::{
+    AccountCatalogue, Catalog, Finding, Flavor, ObjectCatalogue, ServerInfo, Severity, TableEstimate,
+    TableKind, TableSummary, UnreadObjects,
+};
 pub use deferred::DeferredRow;
 pub use endpoint::{Correction, Source, Target};
 pub use error::{ConnectorError, ErrorKind, Policy};

@@ -102,6 +102,10 @@ pub trait Writer: Send {
     /// Runs one DDL statement. Not inside a transaction.
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()>;
 
+    /// As [`Writer::execute_ddl`], in a session in which the statements of `settings` (SET statements) have been run
+    /// just before. They hold for this statement only; what the session otherwise is stays as the trait says.
+    async fn execute_ddl_with(&mut self, default_schema: &str, settings: &[String], sql: &str) -> Result<()>;
+
     /// Removes all rows of a table. Not inside a transaction.
     async fn truncate(&mut self, plan: &TablePlan) -> Result<()>;
 

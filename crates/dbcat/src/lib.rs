@@ -1,4 +1,4 @@
-//! DBCat: converts tables and DDL statements of one database to those of another, and says what will be different.
+//! DBCat: converts tables, other objects and DDL statements of one database to those of another, and says what will be different.
 //!
 //! What it guarantees: whatever is not carried over as it is has a [`Note`]; two rows whose keys are different at
 //! the source stay different at the target as far as the target has a collation that can tell them apart; the
@@ -14,12 +14,14 @@
 //! | `partitioning.rs` | PARTITION BY clauses |
 //! | `table.rs` | a table, converted, with its statements |
 //! | `render.rs` | SQL of columns, keys, tables |
+//! | `object/` | views, triggers, routines, events, sequences |
 //! | `statement.rs`, `clause.rs` | statements of a source's log |
 //! | `applied.rs` | whether a statement's effect is there already |
 
 mod applied;
 mod clause;
 mod collation;
+mod object;
 mod partitioning;
 mod profile;
 pub mod render;
@@ -28,6 +30,7 @@ mod statement;
 mod table;
 
 pub use applied::is_applied;
+pub use object::{ConvertedObject, ObjectContext, ObjectDdl, convert_object, convert_objects};
 pub use profile::TargetProfile;
 pub use rules::{RULES, Rule};
 pub use statement::{StatementError, TargetStatement, convert_statement};

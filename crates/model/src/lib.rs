@@ -8,6 +8,7 @@ pub mod batch;
 pub mod change;
 pub mod charset;
 pub mod gtid;
+pub mod object;
 pub mod position;
 pub mod schema;
 pub mod temporal;
@@ -16,6 +17,7 @@ pub mod value;
 pub use batch::{BatchError, CellKind, RawCell, RowBatch, RowRef};
 pub use change::{Begin, Change, ChangeBatch, Commit, Ddl, LogRecord, RowOp, TableEffect, TableVersion};
 pub use charset::Charset;
+pub use object::{AccountName, ObjectKind, SchemaObject};
 pub use position::{BinlogPosition, GtidState, LogPoint, Position};
 pub use schema::{
     Column, ColumnDefault, DataType, ForeignKey, Generated, Key, KeyPart, TableName, TableSchema, TextSize,

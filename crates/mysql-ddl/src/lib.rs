@@ -31,6 +31,7 @@ pub mod ast;
 mod dialect;
 mod error;
 mod keyword;
+mod lexeme;
 mod lexer;
 mod parser;
 mod print;
@@ -40,6 +41,7 @@ mod token;
 
 pub use dialect::{Dialect, Family, ParseOptions, SqlMode};
 pub use error::{ParseError, ParseErrorKind};
+pub use lexeme::{Lexeme, LexemeKind, lexemes};
 
 use ast::{Span, Statement};
 use error::Failure;

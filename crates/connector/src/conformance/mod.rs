@@ -13,11 +13,13 @@
 //! | `snapshot.rs` | chunks, ranges, batches, fetch, count, held tables, digests |
 //! | `writer.rs` | inserts in all modes, deletes, updates, transactions, refusals |
 //! | `state.rs` | the state table, take-over and fencing |
+//! | `objects.rs` | views and what isn't read |
 //! | `log.rs` | rows of the log against rows of the table, order, positions |
 
 #![allow(clippy::panic, reason = "a case fails by panicking; nothing but tests is built with this feature")]
 
 pub mod log;
+pub mod objects;
 pub mod rows;
 pub mod snapshot;
 pub mod state;
@@ -158,6 +160,8 @@ macro_rules! conformance_suite {
             state: a_task_that_was_taken_over_can_not_commit,
             state: taking_over_waits_for_open_transactions,
             state: parallel_writers_do_not_wait_for_each_other,
+            objects: views_come_back_with_their_columns,
+            objects: nothing_is_read_of_schemas_that_were_not_asked_for,
             log: rows_of_the_log_are_those_of_the_table,
             log: transactions_come_whole_and_in_order,
         );

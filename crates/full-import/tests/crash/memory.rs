@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{
-    Catalog, ConnectorError, Correction, Digest, ErrorKind, Finding, InsertMode, KeyBound, KeyRange,
-    LogReader, LogStart, Pressure, Result, ServerInfo, SnapshotReader, Source, StateEntry, StateKey,
-    TableEstimate, TableKind, TablePlan, TableSummary, Target, Writer,
+    AccountCatalogue, Catalog, ConnectorError, Correction, Digest, ErrorKind, Finding, InsertMode, KeyBound,
+    KeyRange, LogReader, LogStart, ObjectCatalogue, Pressure, Result, ServerInfo, SnapshotReader, Source,
+    StateEntry, StateKey, TableEstimate, TableKind, TablePlan, TableSummary, Target, Writer,
 };
 use whimbrel_model::schema::Key;
 use whimbrel_model::{
@@ -273,6 +273,14 @@ impl Catalog for MemoryCatalog {
         Ok(Vec::new())
     }
 
+    async fn objects(&mut self, _: &[String]) -> Result<ObjectCatalogue> {
+        Ok(ObjectCatalogue::default())
+    }
+
+    async fn accounts(&mut self) -> Result<AccountCatalogue> {
+        Ok(AccountCatalogue::default())
+    }
+
     async fn has_rows(&mut self, table: &TableName) -> Result<bool> {
         Ok(self.0.db.lock().unwrap().target.get(table).is_some_and(|rows| !rows.is_empty()))
     }
@@ -499,6 +507,10 @@ impl Writer for MemoryWriter {
 
     async fn execute_ddl(&mut self, _: &str, _: &str) -> Result<()> {
         self.server.plain_call().await
+    }
+
+    async fn execute_ddl_with(&mut self, schema: &str, _: &[String], sql: &str) -> Result<()> {
+        self.execute_ddl(schema, sql).await
     }
 
     async fn truncate(&mut self, plan: &TablePlan) -> Result<()> {

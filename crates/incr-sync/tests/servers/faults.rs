@@ -152,6 +152,10 @@ impl Writer for FaultyWriter {
         self.fault().await
     }
 
+    async fn execute_ddl_with(&mut self, default_schema: &str, settings: &[String], sql: &str) -> Result<()> {
+        self.inner.execute_ddl_with(default_schema, settings, sql).await
+    }
+
     async fn truncate(&mut self, plan: &TablePlan) -> Result<()> {
         self.fault().await?;
         self.inner.truncate(plan).await

@@ -16,6 +16,7 @@ mod check_target;
 mod column;
 mod column_type;
 mod keys;
+mod objects;
 mod position;
 mod privileges;
 mod probe;
@@ -27,7 +28,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use whimbrel_connector::{
-    Catalog, ConnectorError, ErrorKind, Finding, Result, ServerInfo, TableEstimate, TableKind, TableSummary,
+    AccountCatalogue, Catalog, ConnectorError, ErrorKind, Finding, ObjectCatalogue, Result, ServerInfo,
+    TableEstimate, TableKind, TableSummary,
 };
 use whimbrel_model::{Position, TableName, TableSchema};
 
@@ -135,6 +137,14 @@ impl Catalog for MysqlCatalog {
 
     async fn existing_tables(&mut self, names: &[TableName]) -> Result<Vec<TableSchema>> {
         Ok(tables::load(&mut self.session, names).await?.into_iter().flatten().collect())
+    }
+
+    async fn objects(&mut self, schemas: &[String]) -> Result<ObjectCatalogue> {
+        objects::objects(&mut self.session, schemas).await
+    }
+
+    async fn accounts(&mut self) -> Result<AccountCatalogue> {
+        objects::accounts(&mut self.session).await
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool> {

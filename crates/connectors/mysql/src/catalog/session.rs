@@ -144,7 +144,11 @@ impl Session {
 
     /// Runs a statement that this server may lack, or this user may not run.
     pub(super) async fn ask(&mut self, sql: &str, doing: &str) -> Result<Answer> {
-        match self.run(sql, doing, STATEMENT).await? {
+        self.ask_within(sql, doing, STATEMENT).await
+    }
+
+    pub(super) async fn ask_within(&mut self, sql: &str, doing: &str, limit: Duration) -> Result<Answer> {
+        match self.run(sql, doing, limit).await? {
             Ok(rows) => Ok(Answer::Rows(rows)),
             Err(WireError::Server { code, message, .. }) if self.is_usable() => {
                 Ok(Answer::Refused { code, message })

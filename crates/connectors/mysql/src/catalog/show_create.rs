@@ -196,7 +196,7 @@ fn walk(text: &str) -> impl Iterator<Item = (usize, char, usize)> {
 }
 
 /// Where the words stand, outside of strings and parentheses, in any case.
-fn find_words(text: &str, words: &str) -> Option<usize> {
+pub(super) fn find_words(text: &str, words: &str) -> Option<usize> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '`');
     walk(text).find_map(|(at, _, depth)| {
         let here = text.get(at..at + words.len())?;
@@ -207,7 +207,7 @@ fn find_words(text: &str, words: &str) -> Option<usize> {
 }
 
 /// What stands in the parentheses with which the text begins, and what follows them.
-fn parenthesised(text: &str) -> Option<(&str, &str)> {
+pub(super) fn parenthesised(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('(')?;
     let (end, ..) = walk(text).find(|(_, c, depth)| *c == ')' && *depth == 0)?;
     Some((text.get(1..end)?, text.get(end + 1..)?))
@@ -228,7 +228,7 @@ fn split_list(text: &str) -> Vec<&str> {
 }
 
 /// The name in backticks with which the text begins, and what follows it.
-fn quoted_name(text: &str) -> Option<(String, &str)> {
+pub(super) fn quoted_name(text: &str) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix('`')?;
     let mut name = String::new();
     loop {

@@ -66,7 +66,7 @@ pub(super) async fn load(session: &mut Session, names: &[TableName]) -> Result<V
 }
 
 /// Which tables one query is about.
-struct Scope {
+pub(super) struct Scope {
     /// The schema's name as a literal.
     schema: String,
     /// A condition on TABLE_NAME; `None` for all.
@@ -75,7 +75,7 @@ struct Scope {
 
 impl Scope {
     /// For views with a TABLE_SCHEMA.
-    fn of_tables(&self) -> String {
+    pub(super) fn of_tables(&self) -> String {
         self.condition("TABLE_SCHEMA", true)
     }
 
@@ -98,7 +98,7 @@ impl Scope {
 }
 
 /// The queries that cover these tables.
-fn scopes(identity: &Identity, schema: &str, tables: &BTreeSet<String>) -> Vec<Scope> {
+pub(super) fn scopes(identity: &Identity, schema: &str, tables: &BTreeSet<String>) -> Vec<Scope> {
     let scope = |tables: Option<String>| Scope { schema: literal(schema), tables };
     let dictionary = identity.flavor == Flavor::OceanBase || identity.is_mysql((8, 0, 0));
     let tables: Vec<String> = tables.iter().map(|table| literal(table)).collect();

@@ -65,6 +65,24 @@ impl MysqlWriter {
         Ok(Self { session, task: task.to_owned(), epoch, lane, gauges: Gauges::new() })
     }
 
+    /// On one connection: where it breaks between two statements, the next one fails.
+    async fn run_with_settings(
+        &mut self,
+        default_schema: &str,
+        settings: &[String],
+        sql: &str,
+    ) -> Result<()> {
+        for setting in settings {
+            self.session.start();
+            self.session.sql.extend_from_slice(setting.as_bytes());
+            self.session.run("setting up the session for DDL", "").await?;
+        }
+        self.session.start();
+        self.session.sql.extend_from_slice(sql.as_bytes());
+        let endpoint = self.session.endpoint.clone();
+        self.session.run_ddl(if default_schema.is_empty() { &endpoint } else { default_schema }).await
+    }
+
     fn list_form(&self) -> ListForm {
         if finds_row_lists(&self.session.version) { ListForm::Rows } else { ListForm::Conditions }
     }
@@ -117,6 +135,18 @@ impl Writer for MysqlWriter {
         let endpoint = self.session.endpoint.clone();
         let object = if default_schema.is_empty() { &endpoint } else { default_schema };
         self.session.run_ddl(object).await
+    }
+
+    async fn execute_ddl_with(&mut self, default_schema: &str, settings: &[String], sql: &str) -> Result<()> {
+        if settings.is_empty() {
+            return self.execute_ddl(default_schema, sql).await;
+        }
+        self.outside_transaction("running DDL")?;
+        self.session.use_schema(default_schema).await?;
+        let outcome = self.run_with_settings(default_schema, settings, sql).await;
+        // No statement puts a session back as it was; the next call opens another one.
+        self.session.forget_connection();
+        outcome
     }
 
     async fn truncate(&mut self, plan: &TablePlan) -> Result<()> {

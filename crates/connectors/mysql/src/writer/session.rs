@@ -363,6 +363,11 @@ impl Session {
         Ok(())
     }
 
+    /// Closes the connection; outside of a transaction only. The next call opens another one.
+    pub(super) fn forget_connection(&mut self) {
+        self.connection = None;
+    }
+
     /// After a call whose future was dropped it isn't known what the server has done; closing the connection takes all
     /// of it back that belongs to a transaction.
     fn notice_cancelled(&mut self) {

@@ -1,6 +1,7 @@
 //! The catalogue against real servers.
 
 mod definitions;
+mod objects;
 mod positions;
 mod prechecks;
 
