@@ -213,6 +213,26 @@ async fn the_store_can_be_looked_into() {
     store(&["store", "dump", "--from", "nonsense"]).run().await.expect(2);
 }
 
+/// The Store of a running task, read over its socket by another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_is_served_to_other_processes() {
+    let scene = Scene::mysql("store_socket").await;
+    let mut sql = three_rows(&scene).await;
+    let address = format!("unix:{}/store.sock", scene.folder().display());
+    let token = "t0ken-of-the-store";
+    let task = scene.migrate().flag("--follow").arg("--store-listen", &address);
+    let mut running = task.env("WHIMBREL_STORE_TOKEN", token).secret(token).start();
+    running.wait_phase("incremental").await;
+    let tail = |limit: &str| Task::bare(&["store", "tail"]).arg("--connect", &address).arg("--limit", limit);
+    tail("1").run().await.expect(1).says(&["WB-4001", "token", "to do"]);
+    sql.run("UPDATE t SET name = 'needle of the socket' WHERE id = 2").await;
+    let known = tail("3").env("WHIMBREL_STORE_TOKEN", token).arg("--consumer", "test").run().await.expect(0);
+    assert!(known.stdout.contains("needle of the socket"), "{}", known.text());
+    assert_eq!(known.stdout.lines().count(), 3, "{}", known.text());
+    running.stop().await.expect(0);
+    tail("1").run().await.expect(1).says(&["WB-1001", "to do"]);
+}
+
 /// Login by environment, over TLS with a checked certificate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_and_passwords_of_the_environment() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use whimbrel_model::{DateTime, LogRecord};
 
-pub use self::dump::dump;
+pub use self::dump::{Printer, dump};
 use crate::consumers::Consumers;
 use crate::cursor::Cursor;
 use crate::decode::{Rows, Step};

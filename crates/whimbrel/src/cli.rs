@@ -1,8 +1,11 @@
 //! The command line: a contract, since scripts depend on it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::quantity;
 
 #[derive(Debug, Parser)]
 #[command(name = "whimbrel", version, about = "Moves a live database without stopping its application.")]
@@ -93,6 +96,22 @@ pub struct MigrateArgs {
     /// Most rows a second during full import (0: no limit).
     #[arg(long, default_value_t = 0, value_name = "ROWS")]
     pub rate_limit: u64,
+    #[command(flatten)]
+    pub store: StoreSettings,
+}
+
+/// How the task's Store is kept and served. May differ from one run to the next.
+#[derive(Debug, Clone, Args)]
+pub struct StoreSettings {
+    /// Files of the Store that no consumer needs go after this age (30m, 12h, 7d).
+    #[arg(long, default_value = "7d", value_name = "AGE", value_parser = quantity::age)]
+    pub store_keep: Duration,
+    /// Files of the Store that no consumer needs go while all are larger than this (512M, 50G).
+    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
+    pub store_limit: Option<u64>,
+    /// Serves the Store to consumers in other processes, at unix:PATH or HOST:PORT.
+    #[arg(long, value_name = "ADDR")]
+    pub store_listen: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -137,6 +156,21 @@ pub enum StoreCommand {
     },
     /// Reads everything and checks every checksum.
     Verify,
+    /// Prints records of a running task as they come; it needs migrate --store-listen there.
+    Tail {
+        /// Where the Store is served: unix:PATH or HOST:PORT.
+        #[arg(long, value_name = "ADDR")]
+        connect: String,
+        /// A record's number or a time (2026-11-23T10:00:00Z); default is the begin.
+        #[arg(long, value_name = "NUMBER|TIME")]
+        from: Option<String>,
+        /// Registers under this name, so that the Store keeps what hasn't been printed yet.
+        #[arg(long, value_name = "NAME")]
+        consumer: Option<String>,
+        /// Most lines to print.
+        #[arg(long, default_value_t = u64::MAX, value_name = "N", hide_default_value = true)]
+        limit: u64,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]

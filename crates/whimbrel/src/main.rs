@@ -9,10 +9,12 @@ mod home;
 mod migrate;
 mod plan_command;
 mod precheck;
+mod quantity;
 mod report;
 mod rules;
 mod signals;
 mod store_command;
+mod store_socket;
 mod verify_command;
 mod web;
 
@@ -49,9 +51,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
             Command::Verify(args) => verify_command::run(args).await,
             Command::Check(args) => plan_command::check(args).await,
             Command::Plan(args) => plan_command::plan(args).await,
-            Command::Store(args) => tokio::task::spawn_blocking(move || store_command::run(&args))
-                .await
-                .map_err(|error| Failure::storage("Store", "the command broke", error))?,
+            Command::Store(args) => store_command::run(args).await,
         }
     });
     // Blocking reads that nobody waits for any more must not hold the process.

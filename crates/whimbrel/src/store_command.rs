@@ -1,4 +1,4 @@
-//! `whimbrel store ls | dump | verify`: what is in a task's Store. Only reads, also while the task runs.
+//! `whimbrel store ls | dump | verify | tail`: what is in a task's Store. Only reads, also while the task runs.
 
 use std::io::{BufWriter, ErrorKind, Write, stdout};
 use std::path::Path;
@@ -10,15 +10,26 @@ use crate::cli::{StoreArgs, StoreCommand};
 use crate::display::count;
 use crate::failure::{Exit, Failure};
 use crate::home::task_dir;
+use crate::store_socket::{Tail, remote_start};
 
-/// Runs the command. Blocks.
-pub fn run(args: &StoreArgs) -> Result<Exit, Failure> {
+/// Runs the command.
+pub async fn run(args: StoreArgs) -> Result<Exit, Failure> {
     let dir = task_dir(args.home.as_deref(), &args.name)?.join("store");
-    match &args.command {
-        StoreCommand::Ls => list(&dir),
-        StoreCommand::Dump { from, limit } => dump(&dir, from.as_deref(), *limit),
-        StoreCommand::Verify => verify(&dir),
+    match args.command {
+        StoreCommand::Ls => blocking(move || list(&dir)).await,
+        StoreCommand::Dump { from, limit } => blocking(move || dump(&dir, from.as_deref(), limit)).await,
+        StoreCommand::Verify => blocking(move || verify(&dir)).await,
+        StoreCommand::Tail { connect, from, consumer, limit } => {
+            let from = remote_start(from.as_deref())?;
+            Tail { connect: &connect, from, consumer: consumer.as_deref(), limit }.run().await
+        }
     }
+}
+
+async fn blocking(command: impl FnOnce() -> Result<Exit, Failure> + Send + 'static) -> Result<Exit, Failure> {
+    tokio::task::spawn_blocking(command)
+        .await
+        .map_err(|error| Failure::storage("Store", "the command broke", error))?
 }
 
 fn failed(error: StoreError) -> Failure {

@@ -23,7 +23,7 @@ const VALUE_BYTES: usize = 120;
 /// ```
 pub fn dump(dir: &Path, from: &StartAt, out: &mut dyn Write, limit: Option<u64>) -> Result<u64, StoreError> {
     let mut engine = Engine::new(view_all(dir)?, from)?;
-    let mut printer = Printer { out, lines: 0, limit: limit.unwrap_or(u64::MAX) };
+    let mut printer = Printer::new(out, limit.unwrap_or(u64::MAX));
     loop {
         let items = engine.load()?;
         if items.is_empty() {
@@ -31,7 +31,7 @@ pub fn dump(dir: &Path, from: &StartAt, out: &mut dyn Write, limit: Option<u64>)
             return Ok(printer.lines);
         }
         for item in &items {
-            if printer.lines >= printer.limit {
+            if printer.is_full() {
                 return Ok(printer.lines);
             }
             match printer.item(item) {
@@ -43,14 +43,29 @@ pub fn dump(dir: &Path, from: &StartAt, out: &mut dyn Write, limit: Option<u64>)
     }
 }
 
-struct Printer<'a> {
+/// Prints records as [`dump`] does.
+pub struct Printer<'a> {
     out: &'a mut dyn Write,
     lines: u64,
     limit: u64,
 }
 
-impl Printer<'_> {
-    fn item(&mut self, item: &StoreItem) -> io::Result<()> {
+impl<'a> Printer<'a> {
+    /// At most `limit` lines.
+    pub fn new(out: &'a mut dyn Write, limit: u64) -> Self {
+        Self { out, lines: 0, limit }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.lines >= self.limit
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// One record: a line, or one for each of its changes.
+    pub fn item(&mut self, item: &StoreItem) -> io::Result<()> {
         let sequence = item.sequence;
         match &item.record {
             LogRecord::Begin(begin) => {
@@ -63,7 +78,7 @@ impl Printer<'_> {
             LogRecord::Rows(batch) => {
                 let table = &batch.table.schema;
                 for change in batch.changes() {
-                    if self.lines >= self.limit {
+                    if self.is_full() {
                         break;
                     }
                     let row = |row: RowRef<'_>| row_text(table, row);

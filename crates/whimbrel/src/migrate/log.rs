@@ -10,13 +10,15 @@ use whimbrel_connector::{ConnectorError, ErrorKind, LogStart, Result, Source};
 use whimbrel_incr_sync::ChangeSource;
 use whimbrel_model::{LogRecord, Position};
 use whimbrel_store::{
-    PullStatus, Puller, Sequence, StartAt, Store, StoreItem, StoreOptions, StoreReader, StoreState,
+    PullStatus, Puller, Retention, Sequence, StartAt, Store, StoreItem, StoreOptions, StoreReader, StoreState,
 };
 
 use crate::board::Board;
+use crate::cli::StoreSettings;
 use crate::failure::Failure;
 use crate::home::StartTables;
 use crate::rules::Rules;
+use crate::store_socket::StoreSocket;
 
 /// The name under which Incr-Sync is registered, so that retention keeps what it needs.
 const CONSUMER: &str = "incr-sync";
@@ -27,18 +29,19 @@ pub struct Log {
     puller: Option<Puller>,
     status: watch::Receiver<PullStatus>,
     pub valve: Arc<Valve>,
+    socket: Option<StoreSocket>,
 }
 
 impl Log {
-    /// Opens the task's Store, or makes it at `start`, and begins to pull.
+    /// Opens the task's Store, or makes it at `start`, begins to pull, and to serve it where the settings say so.
     pub async fn open(
         dir: &Path,
         start: &StartTables,
         source: &dyn Source,
         rules: &Arc<Rules>,
-        cancel: &CancellationToken,
+        settings: &StoreSettings,
     ) -> std::result::Result<Self, Failure> {
-        let store = open_store(dir, start).await?;
+        let store = open_store(dir, start, settings).await?;
         store.register_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
         let resume = store.resume_point().map_err(ConnectorError::from)?;
         let rules = rules.clone();
@@ -50,9 +53,14 @@ impl Log {
                 next_table_version: resume.next_table_version,
             })
             .await?;
-        let puller = Puller::start(&store, reader, cancel).map_err(ConnectorError::from)?;
+        let socket = match &settings.store_listen {
+            Some(listen) => Some(StoreSocket::start(listen, store.clone()).await?),
+            None => None,
+        };
+        let puller =
+            Puller::start(&store, reader, &CancellationToken::new()).map_err(ConnectorError::from)?;
         let status = puller.status();
-        Ok(Self { store, puller: Some(puller), status, valve: Arc::new(Valve::new()) })
+        Ok(Self { store, puller: Some(puller), status, valve: Arc::new(Valve::new()), socket })
     }
 
     /// A reader for Incr-Sync.
@@ -80,6 +88,9 @@ impl Log {
 
     /// Ends the pull; what was accepted is made durable.
     pub async fn close(mut self) -> Result<()> {
+        if let Some(socket) = self.socket.take() {
+            socket.stop().await;
+        }
         match self.puller.take() {
             Some(puller) => puller.stop().await.map_err(ConnectorError::from),
             None => Ok(()),
@@ -87,10 +98,15 @@ impl Log {
     }
 }
 
-async fn open_store(dir: &Path, start: &StartTables) -> std::result::Result<Store, Failure> {
+async fn open_store(
+    dir: &Path,
+    start: &StartTables,
+    settings: &StoreSettings,
+) -> std::result::Result<Store, Failure> {
     let (dir, position, tables) = (dir.to_owned(), start.position.clone(), start.tables.clone());
+    let retention = Retention { max_age: Some(settings.store_keep), max_bytes: settings.store_limit };
     let opened = tokio::task::spawn_blocking(move || {
-        let options = StoreOptions::default();
+        let options = StoreOptions { retention, ..StoreOptions::default() };
         if !Store::exists(&dir)? {
             return Store::create(&dir, options, &position, &tables);
         }

@@ -163,10 +163,10 @@ impl Run {
         let start = self.start_point(&checked).await?;
         self.positions.start = Some(start.position.clone());
         let epoch = self.task.target.take_over(&self.home.id).await?;
-        let log_stop = CancellationToken::new();
         let log = if self.task.has(Step::Incr) {
             let source: &dyn Source = self.task.source.as_ref();
-            Some(Log::open(&self.home.store_dir(), &start, source, &self.task.rules, &log_stop).await?)
+            let (dir, settings) = (self.home.store_dir(), &self.task.args.store);
+            Some(Log::open(&dir, &start, source, &self.task.rules, settings).await?)
         } else {
             None
         };
