@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use whimbrel_model::object::{Account, ObjectKind, SchemaObject};
 use whimbrel_model::{Position, TableName, TableSchema};
 
-use crate::Result;
+use crate::text::TextQuestion;
+use crate::{ConnectorError, ErrorKind, Result};
 
 /// Which family a server belongs to, decided by probing and not by its version alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -157,4 +158,13 @@ pub trait Catalog: Send {
 
     /// Whether the server can be written to: privileges on these schemas, read-only, limits.
     async fn check_target(&mut self, schemas: &[String]) -> Result<Vec<Finding>>;
+
+    /// What the server says about texts under a collation; what is answered stands at [`crate::text::TextAsk`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the server has no collations.
+    async fn ask_text(&mut self, question: &TextQuestion) -> Result<Vec<u8>> {
+        let message = "the server can't be asked about texts";
+        Err(ConnectorError::new(ErrorKind::Unsupported, &question.collation, message))
+    }
 }

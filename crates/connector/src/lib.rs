@@ -28,6 +28,7 @@ pub mod parked;
 pub mod plan;
 pub mod retry;
 pub mod snapshot;
+pub mod text;
 pub mod writer;
 
 pub use catalog::{

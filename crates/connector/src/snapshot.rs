@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use whimbrel_model::{Position, RowBatch, TableSchema, TableVersion};
+use whimbrel_model::{Position, RowBatch, TableName, TableSchema, TableVersion};
 
-use crate::{Result, TableEstimate};
+use crate::{ConnectorError, ErrorKind, Result, TableEstimate};
 
 /// Values of a table's row key, one row in a batch of the key's columns only, in the key's order. Serialised
 /// as the batch's bytes.
@@ -43,6 +43,19 @@ pub struct RangeDigest {
 /// range is lost and has to be read again.
 #[async_trait]
 pub trait SnapshotReader: Send {
+    /// From now on rows of `table` that don't fulfil `condition` are as if they weren't there: `open_range`, `fetch`,
+    /// `count` and digests leave them out. [`SnapshotReader::estimate`] and [`SnapshotReader::next_bound`] don't heed it:
+    /// chunks are cut by the table's keys, whatever the condition. `condition` is SQL over the table's columns that
+    /// means the same in every session; several calls for one table replace one another.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the reader can't leave rows out.
+    fn restrict(&mut self, table: &TableName, condition: &str) -> Result<()> {
+        let _ = condition;
+        let message = "this reader can't leave rows out by a condition";
+        Err(ConnectorError::new(ErrorKind::Unsupported, table.to_string(), message))
+    }
+
     /// Size as the server believes it to be; cheap.
     async fn estimate(&mut self, table: &TableSchema) -> Result<TableEstimate>;
 

@@ -30,6 +30,7 @@
 pub mod ast;
 mod dialect;
 mod error;
+mod expression;
 mod keyword;
 mod lexeme;
 mod lexer;
@@ -41,6 +42,7 @@ mod token;
 
 pub use dialect::{Dialect, Family, ParseOptions, SqlMode};
 pub use error::{ParseError, ParseErrorKind};
+pub use expression::{ExprToken, expression_tokens};
 pub use lexeme::{Lexeme, LexemeKind, lexemes};
 
 use ast::{Span, Statement};

@@ -23,10 +23,12 @@ mod probe;
 mod session;
 mod show_create;
 mod tables;
+mod texts;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use whimbrel_connector::text::TextQuestion;
 use whimbrel_connector::{
     AccountCatalogue, Catalog, ConnectorError, ErrorKind, Finding, ObjectCatalogue, Result, ServerInfo,
     TableEstimate, TableKind, TableSummary,
@@ -166,5 +168,9 @@ impl Catalog for MysqlCatalog {
 
     async fn check_target(&mut self, schemas: &[String]) -> Result<Vec<Finding>> {
         check_target::check(&mut self.session, schemas).await
+    }
+
+    async fn ask_text(&mut self, question: &TextQuestion) -> Result<Vec<u8>> {
+        texts::ask(&mut self.session, question).await
     }
 }

@@ -13,6 +13,7 @@ mod hold;
 mod log_end;
 mod ranges;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -48,6 +49,8 @@ pub struct MysqlSnapshotReader {
     /// The view of a held table was lost with its connection.
     hold_lost: bool,
     sql: Vec<u8>,
+    /// Conditions of the rows that are there for this reader.
+    restrictions: HashMap<TableName, Arc<str>>,
 }
 
 /// A range that is being read.
@@ -75,6 +78,7 @@ impl MysqlSnapshotReader {
             held: None,
             hold_lost: false,
             sql: Vec::new(),
+            restrictions: HashMap::new(),
         })
     }
 
@@ -112,7 +116,7 @@ impl MysqlSnapshotReader {
     }
 
     fn table_sql<'a>(&self, table: &'a TableSchema) -> TableSql<'a> {
-        TableSql::new(table, self.flavor)
+        TableSql::new(table, self.flavor, self.restrictions.get(&table.name).cloned())
     }
 
     fn list_form(&self) -> ListForm {
@@ -127,6 +131,11 @@ impl MysqlSnapshotReader {
 
 #[async_trait]
 impl SnapshotReader for MysqlSnapshotReader {
+    fn restrict(&mut self, table: &TableName, condition: &str) -> Result<()> {
+        self.restrictions.insert(table.clone(), condition.into());
+        Ok(())
+    }
+
     async fn estimate(&mut self, table: &TableSchema) -> Result<TableEstimate> {
         let mut sql = self.statement();
         sql.extend_from_slice(

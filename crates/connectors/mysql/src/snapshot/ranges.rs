@@ -1,5 +1,7 @@
 //! Statements that read ranges of a table.
 
+use std::sync::Arc;
+
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, KeyBound, KeyRange, Result};
 use whimbrel_model::{RowBatch, RowRef, TableName, TableSchema};
 
@@ -15,13 +17,15 @@ pub(super) struct TableSql<'a> {
     key: Option<RowKey<'a>>,
     /// The server takes `FORCE INDEX`, and needs it to walk the key instead of sorting.
     force_index: bool,
+    /// Only rows that fulfil this are there.
+    restriction: Option<Arc<str>>,
 }
 
 impl<'a> TableSql<'a> {
-    pub(super) fn new(table: &'a TableSchema, flavor: Flavor) -> Self {
+    pub(super) fn new(table: &'a TableSchema, flavor: Flavor, restriction: Option<Arc<str>>) -> Self {
         let key = RowKey::of(table, flavor != Flavor::OceanBase);
         let visible = key.as_ref().is_some_and(|key| !key.key.invisible);
-        Self { table, key, force_index: visible && flavor != Flavor::OceanBase }
+        Self { table, key, force_index: visible && flavor != Flavor::OceanBase, restriction }
     }
 
     /// The table's row key.
@@ -49,7 +53,7 @@ impl<'a> TableSql<'a> {
         let columns = key.columns.iter().map(|column| (column.name, column.data_type));
         let readers = push_columns(sql, columns);
         self.push_from(sql);
-        self.push_where(sql, after, None)?;
+        self.push_bounds(sql, after, None)?;
         sql.extend_from_slice(b" ORDER BY ");
         key.push_order(sql);
         sql.extend_from_slice(b" LIMIT 1 OFFSET ");
@@ -81,6 +85,7 @@ impl<'a> TableSql<'a> {
         self.push_from(sql);
         sql.extend_from_slice(b" WHERE ");
         key.push_list(sql, keys, form).map_err(|error| key_error(&self.table.name, error))?;
+        self.push_restriction(sql, b" AND ");
         Ok(readers)
     }
 
@@ -112,6 +117,27 @@ impl<'a> TableSql<'a> {
     }
 
     fn push_where(
+        &self,
+        sql: &mut Vec<u8>,
+        after: Option<&KeyBound>,
+        until: Option<&KeyBound>,
+    ) -> Result<()> {
+        self.push_bounds(sql, after, until)?;
+        let bounded = after.is_some() || until.is_some();
+        self.push_restriction(sql, if bounded { b" AND " } else { b" WHERE " });
+        Ok(())
+    }
+
+    fn push_restriction(&self, sql: &mut Vec<u8>, word: &[u8]) {
+        if let Some(condition) = &self.restriction {
+            sql.extend_from_slice(word);
+            sql.push(b'(');
+            sql.extend_from_slice(condition.as_bytes());
+            sql.push(b')');
+        }
+    }
+
+    fn push_bounds(
         &self,
         sql: &mut Vec<u8>,
         after: Option<&KeyBound>,
