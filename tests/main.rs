@@ -13,7 +13,9 @@ mod harness;
 
 mod bad_input;
 mod column_types;
+mod columns;
 mod ddl;
+mod filters;
 mod keyless;
 mod keys;
 mod live_writes;

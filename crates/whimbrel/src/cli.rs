@@ -54,6 +54,15 @@ pub struct EndpointArgs {
     /// side matched.
     #[arg(long, value_name = "FROM=TO")]
     pub map: Vec<String>,
+    /// Only rows that fulfil an SQL condition: 'db.table=condition'; several for one table are joined by AND.
+    #[arg(long = "where", value_name = "TABLE=CONDITION")]
+    pub rows: Vec<String>,
+    /// Only these columns, 'db.table=id,name', or all but these, 'db.table=-secret,-notes'.
+    #[arg(long, value_name = "TABLE=LIST", allow_hyphen_values = true)]
+    pub columns: Vec<String>,
+    /// Another name of a column at the target: 'db.table.old=new'.
+    #[arg(long, value_name = "COLUMN=NEW")]
+    pub rename_column: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

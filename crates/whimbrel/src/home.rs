@@ -22,7 +22,10 @@ use whimbrel_model::{Position, TableSchema};
 use crate::cli::{ApplyMode, ExistingMode, ForeignPolicy, Step};
 use crate::failure::Failure;
 
+/// Of `tables.json`.
 const VERSION: u32 = 1;
+/// Of `task.json`. Version 1 had no filters.
+const TASK_VERSION: u32 = 2;
 
 /// What a task is. A run with another definition under the same name is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,12 @@ pub struct TaskDefinition {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub map: Vec<String>,
+    #[serde(rename = "where", default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rename_column: Vec<String>,
     pub steps: Vec<Step>,
     pub apply: ApplyMode,
     pub existing: ExistingMode,
@@ -126,14 +135,14 @@ impl TaskHome {
             Err(fs::TryLockError::Error(error)) => return Err(storage(&lock_path, "locking failed", error)),
         }
         let path = dir.join("task.json");
-        let id = match read_json::<TaskFile>(&path)? {
+        let id = match read_json::<TaskFile>(&path, TASK_VERSION)? {
             Some(file) => {
                 refuse_change(&dir, &file.definition, definition)?;
                 file.id
             }
             None => {
                 let id = format!("{name}-{:08x}", random_u32());
-                let file = TaskFile { version: VERSION, id, definition: definition.clone() };
+                let file = TaskFile { version: TASK_VERSION, id, definition: definition.clone() };
                 write_json(&path, &file)?;
                 file.id
             }
@@ -160,7 +169,7 @@ impl TaskHome {
 
 /// The tables of a task at its start; `None` where it has none yet.
 pub fn read_start_tables(path: &Path) -> Result<Option<StartTables>, Failure> {
-    read_json(path)
+    read_json(path, VERSION)
 }
 
 /// The id need only differ from those of earlier tasks of the same name.
@@ -175,12 +184,14 @@ fn refuse_change(dir: &Path, old: &TaskDefinition, new: &TaskDefinition) -> Resu
         _ => unreachable!("a task definition is a JSON object"),
     };
     let (old, new) = (fields(old), fields(new));
+    let nothing = serde_json::Value::Array(Vec::new());
+    let added = new.keys().filter(|name| !old.contains_key(*name));
     let changes: Vec<String> = old
-        .iter()
-        .filter(|(name, value)| new.get(*name) != Some(value))
-        .map(|(name, value)| {
-            format!("{name} was {value}, now {}", new.get(name).unwrap_or(&serde_json::Value::Null))
-        })
+        .keys()
+        .chain(added)
+        .map(|name| (name, old.get(name).unwrap_or(&nothing), new.get(name).unwrap_or(&nothing)))
+        .filter(|(_, was, is)| was != is)
+        .map(|(name, was, is)| format!("{name} was {was}, now {is}"))
         .collect();
     if changes.is_empty() {
         return Ok(());
@@ -192,7 +203,8 @@ fn refuse_change(dir: &Path, old: &TaskDefinition, new: &TaskDefinition) -> Resu
     ))
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
+/// Reads a file of a version up to `newest`.
+fn read_json<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>, Failure> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -206,10 +218,10 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
         Failure::corrupt(path.display().to_string(), format!("the file is damaged: {error}"))
     };
     let head: Versioned = serde_json::from_slice(&text).map_err(damaged)?;
-    if head.version != VERSION {
+    if !(1..=newest).contains(&head.version) {
         return Err(Failure::corrupt(
             path.display().to_string(),
-            format!("the file has version {}, this program knows {VERSION}", head.version),
+            format!("the file has version {}, this program knows 1 to {newest}", head.version),
         ));
     }
     serde_json::from_slice(&text).map(Some).map_err(damaged)
@@ -241,6 +253,9 @@ mod tests {
             include: vec!["a.*".into()],
             exclude: vec![],
             map: vec![],
+            rows: vec![],
+            columns: vec![],
+            rename_column: vec![],
             steps: vec![Step::Schema, Step::Full, Step::Incr, Step::Verify],
             apply: ApplyMode::Transaction,
             existing: ExistingMode::Stop,
@@ -270,6 +285,23 @@ mod tests {
         let file: TaskFile = serde_json::from_str(frozen).unwrap();
         assert_eq!(file.definition, definition());
         assert_eq!(serde_json::to_string(&file).unwrap(), frozen);
+    }
+
+    /// As above, of version 2, with filters.
+    #[test]
+    fn the_frozen_task_file_with_filters_reads() {
+        let frozen = r#"{"version":2,"id":"t-0011aabb","definition":{"source":"mysql://u@h:3306/","target":"oceanbase://u@h:2881/","include":["a.*"],"exclude":[],"map":[],"where":["a.b=c > 1"],"columns":["a.b=-d"],"rename_column":["a.b.e=f"],"steps":["schema","full","incr","verify"],"apply":"transaction","existing":"stop","foreign_changes":"repair"}}"#;
+        let file: TaskFile = serde_json::from_str(frozen).unwrap();
+        let filtered = TaskDefinition {
+            rows: vec!["a.b=c > 1".into()],
+            columns: vec!["a.b=-d".into()],
+            rename_column: vec!["a.b.e=f".into()],
+            ..definition()
+        };
+        assert_eq!(file.definition, filtered);
+        assert_eq!(serde_json::to_string(&file).unwrap(), frozen);
+        let error = refuse_change(Path::new("h"), &definition(), &filtered).unwrap_err().to_string();
+        assert!(error.contains(r#"where was [], now ["a.b=c > 1"]"#), "{error}");
     }
 
     #[test]

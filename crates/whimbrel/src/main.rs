@@ -15,6 +15,7 @@ mod rules;
 mod signals;
 mod store_command;
 mod store_socket;
+mod table_rules;
 mod verify_command;
 mod web;
 

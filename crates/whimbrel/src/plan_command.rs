@@ -13,7 +13,8 @@ use crate::precheck;
 /// Prints the findings of the precheck.
 pub async fn check(args: MigrateArgs) -> Result<Exit, Failure> {
     let task = Task::new(args)?;
-    let checked = precheck::run(&task.source, &task.target, &task.rules, task.needs(true)).await?;
+    let checked =
+        precheck::run(&task.source, &task.target, &task.rules, task.filters(), task.needs(true)).await?;
     checked.print();
     checked.refuse_errors()?;
     let warnings = checked.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -32,12 +33,13 @@ pub async fn plan(args: MigrateArgs) -> Result<Exit, Failure> {
     let mut needs = task.needs(true);
     // A plan may be read before the target is prepared.
     (needs.empty, needs.target_tables) = (false, false);
-    let checked = precheck::run(&task.source, &task.target, &task.rules, needs).await?;
+    let checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
     checked.print();
+    checked.refuse_errors()?;
+    let (views, _) = task.views(&checked.tables)?;
     let profile = TargetProfile::new(&checked.target);
     let rename = |name: &TableName| task.rules.target_name(name);
-    let converted: Vec<_> =
-        checked.tables.iter().map(|table| convert_table(table, &profile, &rename)).collect();
+    let converted: Vec<_> = views.iter().map(|table| convert_table(table, &profile, &rename)).collect();
     println!("-- {} -> {}", checked.source.version_text, checked.target.version_text);
     if task.has(Step::Schema) {
         println!("\n-- before the load");
@@ -68,14 +70,16 @@ pub async fn plan(args: MigrateArgs) -> Result<Exit, Failure> {
         println!("-- nothing");
     }
     println!("\n-- steps: {}", steps(&task));
-    for table in &checked.tables {
+    for table in &views {
         let how = match table.row_key() {
             Some(key) => format!("chunks by {}", key.name),
             None => "no key: one consistent view, locked for a moment".to_owned(),
         };
         println!("-- {} -> {}: {how}", table.name, task.rules.target_name(&table.name));
+        for condition in task.selection.rules(&table.name).conditions {
+            println!("--   only rows where {}", condition.trim());
+        }
     }
-    checked.refuse_errors()?;
     Ok(Exit::Done)
 }
 

@@ -3,11 +3,13 @@
 use whimbrel_connector::{
     Catalog, ConnectorError, ErrorKind, Finding, ServerInfo, Severity, Source, TableKind, Target,
 };
+use whimbrel_filter::{Selection, ViewError};
 use whimbrel_model::{TableName, TableSchema};
 
 use crate::endpoints::Endpoint;
 use crate::failure::{Exit, Failure};
 use crate::rules::Rules;
+use crate::table_rules::PatternRules;
 
 /// Both servers and the tables that the rules select.
 pub struct Prechecked {
@@ -36,6 +38,65 @@ impl Prechecked {
     }
 }
 
+/// What is selected within the tables.
+#[derive(Clone, Copy)]
+pub struct Filters<'a> {
+    pub selection: &'a Selection,
+    pub rules: &'a PatternRules,
+}
+
+impl Filters<'_> {
+    /// What of it can't be.
+    fn findings(&self, tables: &[TableSchema]) -> Vec<Finding> {
+        let error = |object: String, cause: String, hint: &str| Finding {
+            severity: Severity::Error,
+            code: ErrorKind::Configuration.code().to_owned(),
+            object,
+            cause,
+            hint: hint.to_owned(),
+        };
+        let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
+        let mut findings: Vec<Finding> = self
+            .rules
+            .unused(&names)
+            .into_iter()
+            .map(|flag| {
+                error(
+                    flag,
+                    "the pattern fits no table that is moved".to_owned(),
+                    "check the name, its case included",
+                )
+            })
+            .collect();
+        for table in tables {
+            match self.selection.view(table, true) {
+                Ok(view) => findings.extend(view.notes.into_iter().map(|note| Finding {
+                    severity: Severity::Warning,
+                    code: ErrorKind::Unsupported.code().to_owned(),
+                    object: note.object,
+                    cause: note.text,
+                    hint: String::new(),
+                })),
+                Err(refused) => {
+                    let (flag, hint) = match &refused {
+                        ViewError::Condition { .. } => {
+                            ("--where", "correct the condition at the place named")
+                        }
+                        ViewError::KeyLost { .. } => ("--columns", "keep the key's columns"),
+                        _ => ("--columns, --rename-column", "correct the list of columns"),
+                    };
+                    let cause = match std::error::Error::source(&refused) {
+                        Some(cause) => cause.to_string(),
+                        None => refused.to_string(),
+                    };
+                    findings.push(error(format!("{flag}, table {}", table.name), cause, hint));
+                }
+            }
+        }
+        findings
+    }
+}
+
 /// What is asked of the precheck.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
@@ -57,14 +118,18 @@ pub async fn run(
     source: &Endpoint,
     target: &Endpoint,
     rules: &Rules,
+    filters: Filters<'_>,
     needs: Needs,
 ) -> Result<Prechecked, Failure> {
     let (mut from, mut to) =
         tokio::try_join!(Source::catalog(source.as_ref()), Target::catalog(target.as_ref()))
             .map_err(Failure::precheck)?;
-    examine(from.as_mut(), to.as_mut(), source.as_ref(), target.as_ref(), rules, needs)
+    let mut checked = examine(from.as_mut(), to.as_mut(), source.as_ref(), target.as_ref(), rules, needs)
         .await
-        .map_err(|failure| Failure { exit: Exit::Precheck, ..failure })
+        .map_err(|failure| Failure { exit: Exit::Precheck, ..failure })?;
+    checked.findings.extend(filters.findings(&checked.tables));
+    checked.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(checked)
 }
 
 async fn examine(
@@ -96,7 +161,6 @@ async fn examine(
         findings.extend(to.check_target(&schemas).await?);
     }
     findings.extend(target_findings(to, &names, rules, needs).await?);
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Prechecked { source: source_info, target: target_info, tables, findings })
 }
 

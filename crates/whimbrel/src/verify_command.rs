@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Source, Target};
+use whimbrel_filter::SelectedSource;
 
 use crate::board::{Board, Phase, TableStatus};
 use crate::cli::VerifyArgs;
 use crate::endpoints::{self, Role};
 use crate::failure::{Exit, Failure};
 use crate::migrate::verification::{self, Setup};
-use crate::migrate::{current_plans, default_corrections};
-use crate::precheck::{self, Needs};
+use crate::migrate::{current_plans, default_corrections, selection};
+use crate::precheck::{self, Filters, Needs};
 use crate::report::{Positions, Report, StepTime, TableReport};
 use crate::rules::Rules;
 use crate::{display, signals};
@@ -21,15 +22,17 @@ use crate::{display, signals};
 pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let rules = Rules::parse(&args.ends.include, &args.ends.exclude, &args.ends.map)
         .map_err(|error| Failure::usage("--include, --exclude, --map", error.to_string()))?;
+    let (table_rules, selection) = selection(&args.ends)?;
     let source = endpoints::open(&args.ends.source, Role::Source)?;
     let target = endpoints::open(&args.ends.target, Role::Target)?;
     let stop = signals::listen()?;
     let begun = Instant::now();
+    let filters = Filters { selection: &selection, rules: &table_rules };
     let needs = Needs { log: false, write: false, empty: false, target_tables: true };
-    let checked = precheck::run(&source, &target, &rules, needs).await?;
+    let checked = precheck::run(&source, &target, &rules, filters, needs).await?;
     checked.print();
     checked.refuse_errors()?;
-    let plans = current_plans(&source, &target, &rules).await?;
+    let plans = current_plans(&source, &target, &rules, &selection).await?;
     let board = Arc::new(Board::new("verify", Source::name(source.as_ref()), Target::name(target.as_ref())));
     board.update(|status| {
         status.tables = plans
@@ -47,7 +50,7 @@ pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let display = tokio::spawn(display::show(board.clone(), shown.clone()));
     let corrections = args.corrections.clone().unwrap_or_else(default_corrections);
     let setup = Setup {
-        source,
+        source: Arc::new(SelectedSource::new(source, selection)),
         target,
         flavors: (checked.source.flavor, checked.target.flavor),
         tables: plans.iter().map(verification::table).collect(),

@@ -33,6 +33,26 @@ const REAL_AS_FLOAT: u64 = 1;
 const ANSI_QUOTES: u64 = 4;
 const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
 
+/// The language of a server's statements.
+pub fn dialect(server: &ServerInfo) -> Dialect {
+    let (major, minor, patch) = server.version;
+    let version = u32::from(major) * 10_000 + u32::from(minor) * 100 + u32::from(patch);
+    match server.flavor {
+        Flavor::Mysql => Dialect::mysql(version),
+        Flavor::MariaDb => Dialect::mariadb(version),
+        Flavor::OceanBase => Dialect::oceanbase(version),
+    }
+}
+
+/// How the session that logged a statement read it.
+pub fn sql_mode(ddl: &Ddl) -> SqlMode {
+    SqlMode {
+        ansi_quotes: ddl.sql_mode & ANSI_QUOTES != 0,
+        no_backslash_escapes: ddl.sql_mode & NO_BACKSLASH_ESCAPES != 0,
+        real_as_float: ddl.sql_mode & REAL_AS_FLOAT != 0,
+    }
+}
+
 /// DBCat as Incr-Sync asks for it.
 pub struct DbcatConverter {
     rules: Arc<Rules>,
@@ -43,26 +63,14 @@ pub struct DbcatConverter {
 
 impl DbcatConverter {
     pub fn new(rules: Arc<Rules>, target: Arc<dyn Target>, from: &ServerInfo, to: &ServerInfo) -> Self {
-        let (major, minor, patch) = from.version;
-        let version = u32::from(major) * 10_000 + u32::from(minor) * 100 + u32::from(patch);
-        let dialect = match from.flavor {
-            Flavor::Mysql => Dialect::mysql(version),
-            Flavor::MariaDb => Dialect::mariadb(version),
-            Flavor::OceanBase => Dialect::oceanbase(version),
-        };
-        Self { rules, target, profile: TargetProfile::new(to), dialect }
+        Self { rules, target, profile: TargetProfile::new(to), dialect: dialect(from) }
     }
 }
 
 #[async_trait]
 impl DdlConverter for DbcatConverter {
     async fn convert(&self, ddl: &Ddl) -> Result<Vec<DdlStep>> {
-        let sql_mode = SqlMode {
-            ansi_quotes: ddl.sql_mode & ANSI_QUOTES != 0,
-            no_backslash_escapes: ddl.sql_mode & NO_BACKSLASH_ESCAPES != 0,
-            real_as_float: ddl.sql_mode & REAL_AS_FLOAT != 0,
-        };
-        let options = ParseOptions { dialect: self.dialect, sql_mode };
+        let options = ParseOptions { dialect: self.dialect, sql_mode: sql_mode(ddl) };
         let route = |name: &TableName| self.rules.selects(name).then(|| self.rules.target_name(name));
         let statements = convert_statement(ddl, &options, &self.profile, &route).map_err(|error| {
             let object = format!("statement {}", shortened(&ddl.sql));

@@ -13,11 +13,13 @@ use whimbrel_full_import::ImportReport;
 use whimbrel_incr_sync::{
     ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, ForeignPolicy, IncrSync, ParkedEntry, parked,
 };
-use whimbrel_model::{Position, RowBatch, TableName, ValueRef};
+use whimbrel_model::{Position, RowBatch, TableName, TableSchema, ValueRef};
+use whimbrel_mysql_ddl::Dialect;
 
-use super::ddl::{DbcatConverter, RuleRouter};
+use super::ddl::{DbcatConverter, RuleRouter, dialect};
 use super::log::{Log, Valve};
 use super::schema::MigratedTable;
+use super::selected::SelectedChanges;
 use super::{SHOW_EVERY, Task, verification};
 use crate::board::{Board, ErrorStatus, RowNote};
 use crate::cli;
@@ -29,6 +31,14 @@ const LONGEST_VALUE: usize = 60;
 /// How often the list of parked rows is read again.
 const LIST_EVERY: Duration = Duration::from_secs(5);
 
+/// The tables of a task.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// The source's, as they were at the start.
+    pub start: &'a [TableSchema],
+    pub migrated: &'a [MigratedTable],
+}
+
 /// The incremental step of a task.
 pub struct Incremental<'a> {
     task: &'a Task,
@@ -37,6 +47,9 @@ pub struct Incremental<'a> {
     router: Arc<RuleRouter>,
     converter: Arc<DbcatConverter>,
     bounds: ApplyBounds,
+    dialect: Dialect,
+    /// The source's tables at the start.
+    start_tables: &'a [TableSchema],
     /// As the last run left it.
     last: Arc<Mutex<Option<ApplyStatus>>>,
     /// Counters of runs before the last one.
@@ -57,12 +70,12 @@ impl<'a> Incremental<'a> {
         id: &'a str,
         epoch: u64,
         checked: &Prechecked,
-        tables: &[MigratedTable],
+        tables: Tables<'a>,
         imported: Option<&ImportReport>,
         (start, overlap_until): (Position, Position),
     ) -> Self {
         let mut schemas: Vec<String> =
-            tables.iter().map(|table| table.plan.target.name.schema.clone()).collect();
+            tables.migrated.iter().map(|table| table.plan.target.name.schema.clone()).collect();
         schemas.sort();
         schemas.dedup();
         let target: Arc<dyn Target> = task.target.clone();
@@ -77,10 +90,12 @@ impl<'a> Incremental<'a> {
                 &checked.source,
                 &checked.target,
             )),
+            dialect: dialect(&checked.source),
+            start_tables: tables.start,
             bounds: ApplyBounds {
                 start,
                 overlap_until: Some(overlap_until),
-                table_start: exact_positions(tables, imported),
+                table_start: exact_positions(tables.migrated, imported),
                 stop_at: None,
             },
             last: Arc::default(),
@@ -141,7 +156,14 @@ impl<'a> Incremental<'a> {
             options,
         );
         let status = sync.status();
-        let (feed, token) = (Box::new(log.feed()), stop.clone());
+        let feed = SelectedChanges::new(
+            log.feed(),
+            self.task.selection.clone(),
+            self.dialect,
+            self.task.source.clone(),
+            self.start_tables,
+        );
+        let (feed, token) = (Box::new(feed), stop.clone());
         let task = tokio::spawn(sync.run(feed, token, CancellationToken::new()));
         Running {
             step: self,

@@ -10,7 +10,9 @@
 mod ddl;
 mod incremental;
 mod log;
+mod plans;
 mod schema;
+mod selected;
 pub mod verification;
 
 use std::path::PathBuf;
@@ -19,21 +21,25 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Source, TablePlan, Target};
+use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage};
 use whimbrel_full_verification::{AppliedPosition, VerifyReport};
-use whimbrel_model::{TableName, TableVersion};
+use whimbrel_model::{TableName, TableSchema};
 
-use self::incremental::Incremental;
+use self::incremental::{Incremental, Tables};
 use self::log::Log;
+use self::plans::unseen;
+pub use self::plans::{current_plans, selection};
 use self::schema::MigratedTable;
 use crate::board::{Board, Phase, TableStatus};
 use crate::cli::{ExistingMode, MigrateArgs, Step};
 use crate::endpoints::{self, Endpoint, Role};
 use crate::failure::{Exit, Failure};
 use crate::home::{StartTables, TaskDefinition, TaskHome};
-use crate::precheck::{self, Needs, Prechecked};
+use crate::precheck::{self, Filters, Needs, Prechecked};
 use crate::report::{Positions, Report, StepTime, TableReport};
 use crate::rules::Rules;
+use crate::table_rules::PatternRules;
 use crate::web::WebServer;
 use crate::{display, signals};
 
@@ -44,6 +50,9 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 pub struct Task {
     pub args: MigrateArgs,
     pub rules: Arc<Rules>,
+    /// Rows and columns that take part.
+    pub selection: Arc<Selection>,
+    pub table_rules: PatternRules,
     pub source: Endpoint,
     pub target: Endpoint,
 }
@@ -64,11 +73,36 @@ impl Task {
         }
         let source = endpoints::open(&args.ends.source, Role::Source)?;
         let target = endpoints::open(&args.ends.target, Role::Target)?;
-        Ok(Self { args, rules: Arc::new(rules), source, target })
+        let (table_rules, selection) = selection(&args.ends)?;
+        Ok(Self { args, rules: Arc::new(rules), selection, table_rules, source, target })
+    }
+
+    /// The source with only what the task selects.
+    pub fn selected_source(&self) -> Arc<dyn Source> {
+        Arc::new(SelectedSource::new(self.source.clone(), self.selection.clone()))
+    }
+
+    /// The tables as the task sees them, and what they lose by that.
+    ///
+    /// # Errors
+    /// A table that doesn't fit the flags (the precheck has refused those that never did).
+    pub fn views(&self, tables: &[TableSchema]) -> Result<(Vec<TableSchema>, Vec<ViewNote>), Failure> {
+        let mut schemas = Vec::with_capacity(tables.len());
+        let mut notes = Vec::new();
+        for table in tables {
+            let view = self.selection.view(table, false).map_err(unseen)?;
+            schemas.push(view.schema);
+            notes.extend(view.notes);
+        }
+        Ok((schemas, notes))
     }
 
     pub fn has(&self, step: Step) -> bool {
         self.args.steps.contains(&step)
+    }
+
+    pub fn filters(&self) -> Filters<'_> {
+        Filters { selection: &self.selection, rules: &self.table_rules }
     }
 
     /// What a precheck has to ask for.
@@ -90,6 +124,9 @@ impl Task {
             include: self.args.ends.include.clone(),
             exclude: self.args.ends.exclude.clone(),
             map: self.args.ends.map.clone(),
+            rows: self.args.ends.rows.clone(),
+            columns: self.args.ends.columns.clone(),
+            rename_column: self.args.ends.rename_column.clone(),
             steps,
             apply: self.args.apply,
             existing: self.args.existing,
@@ -173,11 +210,14 @@ impl Run {
         self.time("precheck", began);
         let began = Instant::now();
         self.board.set_phase(Phase::Schema);
-        let tables =
-            schema::prepare(&self.task, &self.home.id, epoch, &start.tables, &checked.target).await?;
+        let (views, notes) = self.task.views(&start.tables)?;
+        for note in notes {
+            tracing::info!(object = note.object, "{}", note.text);
+        }
+        let tables = schema::prepare(&self.task, &self.home.id, epoch, &views, &checked.target).await?;
         self.show_tables(&tables);
         self.time("schema", began);
-        let result = self.move_rows(&checked, epoch, &tables, log.as_ref()).await;
+        let result = self.move_rows(&checked, epoch, &start.tables, &tables, log.as_ref()).await;
         let closed = match log {
             Some(log) => log.close().await,
             None => Ok(()),
@@ -191,7 +231,8 @@ impl Run {
         self.board.set_phase(Phase::Precheck);
         let fresh = self.home.start_tables()?.is_none();
         let needs = self.task.needs(fresh);
-        let checked = precheck::run(&self.task.source, &self.task.target, &self.task.rules, needs).await?;
+        let task = &self.task;
+        let checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
         checked.print();
         checked.refuse_errors()?;
         Ok(checked)
@@ -235,9 +276,11 @@ impl Run {
         &mut self,
         checked: &Prechecked,
         epoch: u64,
+        start_tables: &[TableSchema],
         tables: &[MigratedTable],
         log: Option<&Log>,
     ) -> Result<Exit, Failure> {
+        let both = Tables { start: start_tables, migrated: tables };
         let imported = if self.task.has(Step::Full) {
             let began = Instant::now();
             let imported = self.import(epoch, tables, log).await?;
@@ -256,7 +299,7 @@ impl Run {
         let bounds = (start, overlap_until);
         let task = self.task.clone();
         let id = self.home.id.clone();
-        let incremental = Incremental::new(&task, &id, epoch, checked, tables, imported.as_ref(), bounds);
+        let incremental = Incremental::new(&task, &id, epoch, checked, both, imported.as_ref(), bounds);
         let began = Instant::now();
         self.board.set_phase(Phase::CatchUp);
         let caught_up = incremental.catch_up(log, &self.board, &self.stop).await;
@@ -334,7 +377,7 @@ impl Run {
         };
         let import_tables = tables.iter().map(MigratedTable::import).collect();
         let (source, target): (Arc<dyn Source>, Arc<dyn Target>) =
-            (self.task.source.clone(), self.task.target.clone());
+            (self.task.selected_source(), self.task.target.clone());
         let import = FullImport::new(source, target, &self.home.id, epoch, import_tables, options);
         let progress = import.progress();
         let running = import.run(&self.stop);
@@ -397,7 +440,8 @@ impl Run {
         following: Option<&verification::Following>,
     ) -> Result<Vec<Arc<TablePlan>>, Failure> {
         const LOOKS: u32 = 20;
-        let plans = || current_plans(&self.task.source, &self.task.target, &self.task.rules);
+        let plans =
+            || current_plans(&self.task.source, &self.task.target, &self.task.rules, &self.task.selection);
         let Some(following) = following else { return plans().await };
         let mut looks = 0;
         loop {
@@ -427,7 +471,7 @@ impl Run {
         let plans = self.compared_plans(following.as_ref()).await?;
         let corrections = self.task.args.corrections.clone();
         Ok(verification::Setup {
-            source: self.task.source.clone(),
+            source: self.task.selected_source(),
             target: self.task.target.clone(),
             flavors: (checked.source.flavor, checked.target.flavor),
             tables: plans.iter().map(verification::table).collect(),
@@ -538,42 +582,6 @@ fn same_structure(left: &[whimbrel_model::TableSchema], right: &[whimbrel_model:
         tables
     };
     plain(left) == plain(right)
-}
-
-/// Plans between the tables of both sides as they are now.
-///
-/// # Errors
-/// A table that the target doesn't have, or that can't hold the source's columns.
-pub async fn current_plans(
-    source: &Endpoint,
-    target: &Endpoint,
-    rules: &Rules,
-) -> Result<Vec<Arc<TablePlan>>, Failure> {
-    let (source, target): (&dyn Source, &dyn Target) = (source.as_ref(), target.as_ref());
-    let mut catalog = source.catalog().await?;
-    let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
-    let schemas = catalog.existing_tables(&names).await?;
-    let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
-    let existing = target.catalog().await?.table_schemas(&targets).await?;
-    schemas
-        .into_iter()
-        .zip(existing)
-        .map(|(schema, existing)| {
-            let name = existing.name.to_string();
-            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(
-                |error| {
-                    ConnectorError::new(
-                        ErrorKind::SchemaMismatch,
-                        format!("table {name}"),
-                        "it can't hold the source's rows",
-                    )
-                    .with_source(error)
-                    .with_hint("give the target's table the columns and keys of the source's")
-                    .into()
-                },
-            )
-        })
-        .collect()
 }
 
 /// Where `whimbrel verify` writes by default.

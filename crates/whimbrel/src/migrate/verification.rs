@@ -83,7 +83,8 @@ impl AppliedPosition for Following {
 
 /// How a verification is set up.
 pub struct Setup {
-    pub source: Endpoint,
+    /// Shows what the task selects, and nothing else.
+    pub source: Arc<dyn Source>,
     pub target: Endpoint,
     pub flavors: (Flavor, Flavor),
     pub tables: Vec<VerifyTable>,
@@ -113,9 +114,9 @@ pub async fn run(setup: Setup, board: &Arc<Board>, cancel: &CancellationToken) -
         target_flavor: setup.flavors.1,
         retry_for: Duration::from_secs(600),
     };
-    let (source, target): (Arc<dyn Source>, Arc<dyn Target>) = (setup.source, setup.target);
+    let target: Arc<dyn Target> = setup.target;
     let verification =
-        FullVerification::new(source, target, setup.tables, applied, options, cancel.child_token());
+        FullVerification::new(setup.source, target, setup.tables, applied, options, cancel.child_token());
     let progress = verification.progress();
     let showing = tokio::spawn(show(progress.clone(), board.clone()));
     let report = verification.run().await;

@@ -1,0 +1,71 @@
+//! What the task selects, and plans between the tables of both sides as they are now.
+
+use std::sync::Arc;
+
+use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
+use whimbrel_filter::Selection;
+use whimbrel_model::{TableName, TableVersion};
+
+use crate::cli::EndpointArgs;
+use crate::endpoints::Endpoint;
+use crate::failure::Failure;
+use crate::precheck;
+use crate::rules::Rules;
+use crate::table_rules::PatternRules;
+
+/// The rules of `--where`, `--columns` and `--rename-column`.
+pub fn selection(ends: &EndpointArgs) -> Result<(PatternRules, Arc<Selection>), Failure> {
+    let rules = PatternRules::parse(&ends.rows, &ends.columns, &ends.rename_column)?;
+    let of = rules.clone();
+    Ok((rules, Arc::new(Selection::new(move |table| of.of(table)))))
+}
+
+/// A table that the flags don't fit.
+pub fn unseen(error: whimbrel_filter::ViewError) -> Failure {
+    ConnectorError::new(
+        ErrorKind::Configuration,
+        "--where, --columns, --rename-column",
+        "a table doesn't fit them",
+    )
+    .with_source(error)
+    .with_hint("begin a new task with flags that fit the tables as they are now")
+    .into()
+}
+
+/// Plans between the tables of both sides as they are now.
+///
+/// # Errors
+/// A table that the target doesn't have, or that can't hold the source's columns.
+pub async fn current_plans(
+    source: &Endpoint,
+    target: &Endpoint,
+    rules: &Rules,
+    selection: &Selection,
+) -> Result<Vec<Arc<TablePlan>>, Failure> {
+    let (source, target): (&dyn Source, &dyn Target) = (source.as_ref(), target.as_ref());
+    let mut catalog = source.catalog().await?;
+    let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
+    let schemas = catalog.existing_tables(&names).await?;
+    let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
+    let existing = target.catalog().await?.table_schemas(&targets).await?;
+    schemas
+        .into_iter()
+        .zip(existing)
+        .map(|(schema, existing)| {
+            let name = existing.name.to_string();
+            let schema = selection.view(&schema, false).map_err(unseen)?.schema;
+            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(
+                |error| {
+                    ConnectorError::new(
+                        ErrorKind::SchemaMismatch,
+                        format!("table {name}"),
+                        "it can't hold the source's rows",
+                    )
+                    .with_source(error)
+                    .with_hint("give the target's table the columns and keys of the source's")
+                    .into()
+                },
+            )
+        })
+        .collect()
+}
