@@ -14,6 +14,7 @@ mod harness;
 mod bad_input;
 mod column_types;
 mod columns;
+mod config;
 mod ddl;
 mod filters;
 mod keyless;

@@ -38,6 +38,9 @@ WHIMBREL_TARGET_PASSWORD, or are asked for at a terminal.";
 /// Both ends and which tables.
 #[derive(Debug, Clone, Args)]
 pub struct EndpointArgs {
+    /// A YAML file that holds what flags hold, under the same names; flags override it.
+    #[arg(long, value_name = "FILE.yaml")]
+    pub config: Option<PathBuf>,
     /// Where the rows are: mysql://user@host:port/ or mariadb://user@host:port/
     #[arg(long, value_name = "URL")]
     pub source: String,

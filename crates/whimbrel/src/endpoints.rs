@@ -1,7 +1,7 @@
 //! Both ends of a task, from their URLs. The only place that knows concrete connectors.
 
 use std::io::{IsTerminal, stdin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use whimbrel_connector_mysql::MysqlEndpoint;
 use whimbrel_connector_mysql::wire::{ConnectOptions, Secret};
@@ -16,6 +16,19 @@ pub enum Role {
 }
 
 impl Role {
+    /// The end that a flag, without its dashes, names.
+    pub fn of_flag(name: &str) -> Option<Self> {
+        [Self::Source, Self::Target].into_iter().find(|role| role.name() == name)
+    }
+
+    /// The flag without its dashes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+
     fn flag(self) -> &'static str {
         match self {
             Self::Source => "--source",
@@ -53,7 +66,19 @@ pub fn open(url: &str, role: Role) -> Result<Endpoint, Failure> {
     Ok(Arc::new(MysqlEndpoint::new(options)))
 }
 
+/// Passwords that a `--config` file refers to, source and target. Read once at the start and never passed on as
+/// arguments.
+static REFERRED: [OnceLock<Secret>; 2] = [OnceLock::new(), OnceLock::new()];
+
+/// The password of an end whose URL has none; only the first one of an end counts.
+pub fn remember_password(role: Role, password: Secret) {
+    let _ = REFERRED[role as usize].set(password);
+}
+
 fn password(options: &ConnectOptions, role: Role) -> Result<Secret, Failure> {
+    if let Some(password) = REFERRED[role as usize].get() {
+        return Ok(password.clone());
+    }
     if let Ok(password) = std::env::var(role.password_variable()) {
         return Ok(Secret::new(password));
     }

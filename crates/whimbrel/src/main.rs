@@ -2,6 +2,7 @@
 
 mod board;
 mod cli;
+mod config;
 mod display;
 mod endpoints;
 mod failure;
@@ -21,7 +22,6 @@ mod web;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
@@ -29,7 +29,13 @@ use crate::failure::{Exit, Failure};
 
 fn main() -> ExitCode {
     // Usage errors end here, with clap's exit code 2.
-    let cli = Cli::parse();
+    let cli = match config::command_line() {
+        Ok(cli) => cli,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return ExitCode::from(failure.exit as u8);
+        }
+    };
     let filter = EnvFilter::try_from_env("WHIMBREL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(cli) {
