@@ -20,6 +20,7 @@ mod filters;
 mod keyless;
 mod keys;
 mod live_writes;
+mod objects;
 mod options;
 mod refusals;
 mod resume;

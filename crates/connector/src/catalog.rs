@@ -119,6 +119,9 @@ pub trait Catalog: Send {
     /// Names of user schemas (system schemas are left out).
     async fn schemas(&mut self) -> Result<Vec<String>>;
 
+    /// Default collations of the schemas of [`Catalog::schemas`], by their names.
+    async fn schema_collations(&mut self) -> Result<BTreeMap<String, String>>;
+
     /// Tables and views of a schema, in name order.
     async fn tables(&mut self, schema: &str) -> Result<Vec<TableSummary>>;
 

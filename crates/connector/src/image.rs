@@ -252,6 +252,7 @@ pub(crate) mod tests {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             partitioning: None,
+            attributes: Vec::new(),
             collation: None,
             engine: None,
             comment: String::new(),

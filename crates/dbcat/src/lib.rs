@@ -13,6 +13,7 @@
 //! | `collation.rs` | charsets and collations |
 //! | `partitioning.rs` | PARTITION BY clauses |
 //! | `table.rs` | a table, converted, with its statements |
+//! | `schema.rs` | schemas and their defaults |
 //! | `render.rs` | SQL of columns, keys, tables |
 //! | `object/` | views, triggers, routines, events, sequences |
 //! | `statement.rs`, `clause.rs` | statements of a source's log |
@@ -26,6 +27,7 @@ mod partitioning;
 mod profile;
 pub mod render;
 mod rules;
+mod schema;
 mod statement;
 mod table;
 
@@ -33,6 +35,7 @@ pub use applied::is_applied;
 pub use object::{ConvertedObject, ObjectContext, ObjectDdl, convert_object, convert_objects};
 pub use profile::TargetProfile;
 pub use rules::{RULES, Rule};
+pub use schema::create_schema;
 pub use statement::{StatementError, TargetStatement, convert_statement};
 pub use table::{ConvertedTable, NamedDdl, convert_table};
 

@@ -85,6 +85,15 @@ impl TargetProfile {
         }
     }
 
+    /// Parsers of full-text keys that come with the server.
+    pub fn has_full_text_parser(&self, name: &str) -> bool {
+        match self.flavor {
+            Flavor::Mysql => name == "ngram" && self.version >= (5, 7, 6),
+            Flavor::MariaDb => false,
+            Flavor::OceanBase => ["ngram", "space", "beng"].contains(&name),
+        }
+    }
+
     /// Enforced checks: MySQL 8.0.16.
     pub fn has_checks(&self) -> bool {
         self.flavor != Flavor::Mysql || self.version >= (8, 0, 16)

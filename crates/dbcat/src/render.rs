@@ -245,6 +245,9 @@ pub fn key_parts(key: &Key, target: &TargetProfile) -> String {
 /// What stands after the parts of a key.
 fn key_options(key: &Key, target: &TargetProfile) -> String {
     let mut out = String::new();
+    if let Some(parser) = key.parser.as_deref().filter(|parser| target.has_full_text_parser(parser)) {
+        let _ = write!(out, " WITH PARSER {parser}");
+    }
     if !key.comment.is_empty() {
         let _ = write!(out, " COMMENT {}", string(&key.comment));
     }

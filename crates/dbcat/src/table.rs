@@ -79,6 +79,7 @@ fn convert_schema(
     for column in &mut table.columns {
         let object = format!("{}.{}", source.name, column.name);
         convert_column(column, target, unique.contains(&column.name.to_lowercase()), &object, notes);
+        convert_sequence_default(column, target, rename, &object, notes);
     }
     table.collation = source.collation.as_deref().and_then(|name| {
         let charset = whimbrel_model::Charset::of_collation(name)?;
@@ -120,6 +121,11 @@ fn convert_schema(
             source,
             &format!("engine {engine} becomes the target's own, with transactions"),
         );
+    }
+    for attribute in table.attributes.drain(..) {
+        let storage = attribute.contains('=') && !attribute.to_lowercase().starts_with("encrypt");
+        let loss = if storage { Loss::None } else { Loss::Behaviour };
+        note(notes, loss, source, &format!("{attribute} is left out"));
     }
     table
 }
@@ -179,6 +185,24 @@ fn convert_column(
         let mapped = collation::map(target, (charset, &collation), unique, object, notes);
         set_collation(&mut column.data_type, mapped);
     }
+}
+
+fn convert_sequence_default(
+    column: &mut Column,
+    target: &TargetProfile,
+    rename: &dyn Fn(&TableName) -> TableName,
+    object: &str,
+    notes: &mut Vec<Note>,
+) {
+    let Some(ColumnDefault::Expression(expression)) = &column.default else { return };
+    let Some(converted) = crate::object::default_of_sequence(expression, target, rename) else { return };
+    if converted.is_none() {
+        let text = format!(
+            "its default {expression} is left out: the target has no sequences that a default may ask"
+        );
+        notes.push(Note { loss: Loss::Behaviour, object: object.to_owned(), text });
+    }
+    column.default = converted.map(ColumnDefault::Expression);
 }
 
 fn set_collation(data_type: &mut DataType, mapped: collation::Mapped) {
@@ -297,6 +321,11 @@ fn convert_keys(
             );
             return false;
         }
+        if let Some(parser) = key.parser.as_deref().filter(|parser| !target.has_full_text_parser(parser)) {
+            let text =
+                format!("the target has no full-text parser {parser}: it tells words apart in its own way");
+            say(Loss::Behaviour, key, text);
+        }
         if key.kind == KeyKind::Vector {
             say(Loss::Behaviour, key, "vector indexes are not converted; left out".to_owned());
             return false;
@@ -310,6 +339,9 @@ fn convert_keys(
     table.indexes.retain(&mut keep);
     if let Some(key) = &table.primary_key {
         keep(key);
+    }
+    for key in &mut table.indexes {
+        key.parser.take_if(|parser| !target.has_full_text_parser(parser));
     }
     if !target.has_descending_keys() {
         let keys = table.primary_key.iter_mut().chain(&mut table.unique_keys).chain(&mut table.indexes);

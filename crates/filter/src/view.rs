@@ -389,6 +389,7 @@ mod tests {
             }],
             checks: vec![check("c1", "`a` > 0"), check("c2", "`secret` > `a`")],
             partitioning: None,
+            attributes: Vec::new(),
             collation: None,
             engine: None,
             comment: String::new(),

@@ -26,6 +26,7 @@ pub(crate) fn schema(name: &str, columns: Vec<Column>, key: &[&str]) -> TableSch
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

@@ -114,6 +114,7 @@ pub(crate) async fn plan_of(owner: &RowOwner, catalog: &mut dyn Catalog) -> Resu
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

@@ -50,6 +50,10 @@ pub struct TableSchema {
     /// The `PARTITION BY` clause as the server prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitioning: Option<String>,
+    /// What the table is besides, in the server's words (`WITH SYSTEM VERSIONING`, `row_format=COMPRESSED`,
+    /// `ZEROFILL of total`). Nothing here carries these over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
     /// Default collation of the table; its charset is the table's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
@@ -336,6 +340,9 @@ pub struct Key {
     pub parts: Vec<KeyPart>,
     #[serde(default)]
     pub kind: KeyKind,
+    /// A full-text key's own parser: `ngram`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parser: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub invisible: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -348,7 +355,14 @@ impl Key {
         columns: impl IntoIterator<Item = S>,
     ) -> Self {
         let parts = columns.into_iter().map(|column| KeyPart::column_named(column.into())).collect();
-        Self { name: name.into(), parts, kind: KeyKind::Ordered, invisible: false, comment: String::new() }
+        Self {
+            name: name.into(),
+            parts,
+            kind: KeyKind::Ordered,
+            parser: None,
+            invisible: false,
+            comment: String::new(),
+        }
     }
 }
 
@@ -419,6 +433,7 @@ mod tests {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             partitioning: None,
+            attributes: Vec::new(),
             collation: None,
             engine: None,
             comment: String::new(),

@@ -167,6 +167,7 @@ fn sysbench_table() -> TableSchema {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

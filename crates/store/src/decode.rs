@@ -365,6 +365,7 @@ mod tests {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             partitioning: None,
+            attributes: Vec::new(),
             collation: None,
             engine: None,
             comment: String::new(),

@@ -6,6 +6,8 @@ use std::time::Instant;
 use serde::Serialize;
 use whimbrel_connector::ConnectorError;
 
+use crate::report::ObjectReport;
+
 /// The task's state at a moment. `/status` serves it as JSON; fields are only ever added.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
@@ -14,6 +16,8 @@ pub struct Status {
     pub target: String,
     pub phase: Phase,
     pub tables: Vec<TableStatus>,
+    /// Views, routines, sequences, triggers, events, as far as they have been looked at.
+    pub objects: Vec<ObjectReport>,
     /// Where the source's log ends, as far as the Store has pulled it.
     pub source_position: Option<String>,
     /// What the target holds.
@@ -150,6 +154,7 @@ impl Board {
             target: target.to_owned(),
             phase: Phase::Precheck,
             tables: Vec::new(),
+            objects: Vec::new(),
             source_position: None,
             applied_position: None,
             lag_seconds: None,

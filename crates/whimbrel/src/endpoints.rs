@@ -3,8 +3,9 @@
 use std::io::{IsTerminal, stdin};
 use std::sync::{Arc, OnceLock};
 
+use whimbrel_connector::{ConnectorError, ErrorKind, Policy};
 use whimbrel_connector_mysql::MysqlEndpoint;
-use whimbrel_connector_mysql::wire::{ConnectOptions, Secret};
+use whimbrel_connector_mysql::wire::{ConnectOptions, Secret, WireError};
 
 use crate::failure::Failure;
 
@@ -73,6 +74,29 @@ static REFERRED: [OnceLock<Secret>; 2] = [OnceLock::new(), OnceLock::new()];
 /// The password of an end whose URL has none; only the first one of an end counts.
 pub fn remember_password(role: Role, password: Secret) {
     let _ = REFERRED[role as usize].set(password);
+}
+
+/// What a server said when it refused a statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerRefusal {
+    /// The server's own error number.
+    pub code: u16,
+    pub message: String,
+}
+
+/// The refusal behind an error; `None` where the server didn't refuse, or where it may take the statement later.
+pub fn server_refusal(error: &ConnectorError) -> Option<ServerRefusal> {
+    if error.policy() == Policy::Retry || error.kind == ErrorKind::Fenced {
+        return None;
+    }
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(WireError::Server { code, message, .. }) = error.downcast_ref() {
+            return Some(ServerRefusal { code: *code, message: message.clone() });
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn password(options: &ConnectOptions, role: Role) -> Result<Secret, Failure> {

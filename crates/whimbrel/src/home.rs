@@ -6,6 +6,7 @@
 //! HOME/NAME/tables.json       source tables as they were at the start position
 //! HOME/NAME/store/            the Store
 //! HOME/NAME/differences/      difference files and correction SQL
+//! HOME/NAME/objects/          what a person makes at the target after the switchover
 //! ```
 //!
 //! `task.json` and `tables.json` carry a version, and are written beside their place, synced and renamed, so
@@ -156,6 +157,11 @@ impl TaskHome {
 
     pub fn differences_dir(&self) -> PathBuf {
         self.dir.join("differences")
+    }
+
+    /// Triggers and events of a task that follows.
+    pub fn switchover_file(&self) -> PathBuf {
+        self.dir.join("objects").join("after-switchover.sql")
     }
 
     pub fn start_tables(&self) -> Result<Option<StartTables>, Failure> {

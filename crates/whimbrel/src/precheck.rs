@@ -207,21 +207,25 @@ async fn target_findings(
 /// Tables of the source that the rules select, in name order. Views are left out.
 ///
 /// # Errors
-/// An include pattern that matches no table.
+/// An include pattern that matches neither a table nor another object.
 pub async fn selected_tables(
     catalog: &mut dyn Catalog,
     source: &dyn Source,
     rules: &Rules,
 ) -> Result<Vec<TableName>, Failure> {
+    let mut schemas = catalog.schemas().await?;
+    schemas.retain(|schema| rules.includes().iter().any(|pattern| pattern.matches_schema(schema)));
     let mut all = Vec::new();
-    for schema in catalog.schemas().await? {
-        if rules.includes().iter().any(|pattern| pattern.matches_schema(&schema)) {
-            let tables = catalog.tables(&schema).await?;
-            all.extend(tables.into_iter().filter(|t| t.kind == TableKind::Table).map(|table| table.name));
-        }
+    for schema in &schemas {
+        let tables = catalog.tables(schema).await?;
+        all.extend(tables.into_iter().filter(|t| t.kind == TableKind::Table).map(|table| table.name));
     }
     for pattern in rules.includes() {
         if !all.iter().any(|name| pattern.matches(name)) {
+            let others = catalog.objects(&schemas).await?.objects;
+            if others.iter().any(|object| pattern.matches(&object.name)) {
+                continue;
+            }
             let object = format!("--include {}", pattern.text());
             let message = format!("the pattern matches no table of {}", source.name());
             return Err(ConnectorError::new(ErrorKind::UnknownTable, object, message)

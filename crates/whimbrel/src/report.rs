@@ -23,6 +23,8 @@ pub struct Report {
     pub seconds: f64,
     pub steps: Vec<StepTime>,
     pub tables: Vec<TableReport>,
+    /// Views, routines, sequences, triggers, events.
+    pub objects: Vec<ObjectReport>,
     pub positions: Positions,
     pub applied_transactions: u64,
     pub applied_changes: u64,
@@ -62,6 +64,33 @@ pub struct TableReport {
     pub deferred: u64,
     pub parked: u64,
     pub verification: Option<TableVerificationReport>,
+}
+
+/// An object that isn't a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectReport {
+    /// `view`, `procedure`, `function`, `trigger`, `event`, `sequence`, `package`, `package body`.
+    pub kind: String,
+    /// `schema.name` at the source; `*` where it is not known which objects there are.
+    pub name: String,
+    pub target: String,
+    pub status: ObjectStatus,
+    /// The target's own error number and text, where it refused the object.
+    pub error_code: Option<u16>,
+    pub error: Option<String>,
+    /// What is different at the target, or why the object isn't there.
+    pub note: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectStatus {
+    Created,
+    /// Created, and different in what the note says.
+    Changed,
+    NotPossible,
+    /// To be made by a person after the switchover.
+    Deferred,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -122,6 +151,7 @@ impl Report {
             self.peak_memory_bytes / 1_000_000,
             self.cpu_seconds
         );
+        print_objects(&self.objects);
         notes("parked", &self.parked);
         notes("in conflict", &self.conflicts);
         if self.foreign_changes > 0 {
@@ -131,6 +161,28 @@ impl Report {
             );
         }
         println!("  {} after {}", self.result, duration(self.seconds));
+    }
+}
+
+fn print_objects(objects: &[ObjectReport]) {
+    let of = |status| objects.iter().filter(move |object| object.status == status);
+    if objects.is_empty() {
+        return;
+    }
+    println!(
+        "  objects: {} created, {} changed, {} not possible, {} for after the switchover",
+        of(ObjectStatus::Created).count(),
+        of(ObjectStatus::Changed).count(),
+        of(ObjectStatus::NotPossible).count(),
+        of(ObjectStatus::Deferred).count()
+    );
+    for object in of(ObjectStatus::NotPossible).take(20) {
+        let error = match (&object.error_code, &object.error) {
+            (Some(code), Some(text)) => format!("{code} {text}; "),
+            _ => String::new(),
+        };
+        let line = format!("{error}{}", object.note);
+        println!("    {} {}: {}", object.kind, object.name, line.trim_end_matches("; "));
     }
 }
 

@@ -206,8 +206,11 @@ impl Rules {
 
     /// True where the task moves this table.
     pub fn selects(&self, name: &TableName) -> bool {
-        self.include.iter().any(|pattern| pattern.matches(name))
-            && !self.exclude.iter().any(|pattern| pattern.matches(name))
+        self.include.iter().any(|pattern| pattern.matches(name)) && !self.excludes(name)
+    }
+
+    pub fn excludes(&self, name: &TableName) -> bool {
+        self.exclude.iter().any(|pattern| pattern.matches(name))
     }
 
     /// What a table is called at the target: the first rule that fits, else its own name.

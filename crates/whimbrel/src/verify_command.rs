@@ -76,6 +76,7 @@ pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         seconds: begun.elapsed().as_secs_f64(),
         steps: vec![StepTime { step: "verify", seconds: begun.elapsed().as_secs_f64() }],
         tables: found.tables.iter().map(table_report).collect(),
+        objects: Vec::new(),
         positions: Positions::default(),
         applied_transactions: 0,
         applied_changes: 0,

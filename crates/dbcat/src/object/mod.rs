@@ -19,6 +19,8 @@ mod sequence;
 mod text;
 mod view;
 
+pub(crate) use sequence::default_of_sequence;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use whimbrel_model::TableName;
@@ -36,6 +38,8 @@ pub struct ObjectContext<'a> {
     rename: &'a dyn Fn(&TableName) -> TableName,
     /// Everything of the source that has a name, by schema and name in lower case.
     known: BTreeMap<String, BTreeMap<String, TableName>>,
+    /// Functions among these, spelled as the source spells them.
+    functions: BTreeSet<TableName>,
     /// `None`: nobody knows which accounts the target has.
     accounts: Option<BTreeSet<&'a AccountName>>,
 }
@@ -52,12 +56,18 @@ impl<'a> ObjectContext<'a> {
         objects: impl IntoIterator<Item = &'t SchemaObject>,
     ) -> Self {
         let mut known: BTreeMap<String, BTreeMap<String, TableName>> = BTreeMap::new();
-        let names = tables.into_iter().chain(objects.into_iter().map(|object| &object.name));
-        for name in names {
+        let mut functions = BTreeSet::new();
+        let objects = objects.into_iter().map(|object| {
+            if object.kind() == ObjectKind::Function {
+                functions.insert(object.name.clone());
+            }
+            &object.name
+        });
+        for name in tables.into_iter().chain(objects) {
             let schema = known.entry(name.schema.to_lowercase()).or_default();
             schema.insert(name.table.to_lowercase(), name.clone());
         }
-        Self { target, options: source, rename, known, accounts: None }
+        Self { target, options: source, rename, known, functions, accounts: None }
     }
 
     /// The target's accounts. Without them every definer is left out.
@@ -82,6 +92,13 @@ impl<'a> ObjectContext<'a> {
     /// The known thing of this name, spelled as the source spells it.
     fn find(&self, schema: &str, name: &str) -> Option<&TableName> {
         self.known.get(&schema.to_lowercase())?.get(&name.to_lowercase())
+    }
+
+    /// The function of this name; names of functions compare without regard to case.
+    fn find_function(&self, schema: &str, name: &str) -> Option<&TableName> {
+        self.functions.iter().find(|function| {
+            function.schema == schema && function.table.to_lowercase() == name.to_lowercase()
+        })
     }
 
     fn renamed(&self, name: &TableName) -> TableName {

@@ -5,8 +5,10 @@
 //! - `a.t.c` with a schema `a`: its table `t`, or an alias `t` (MySQL prints `a.alias.c` in views).
 //! - `a.t`, where `a` stands nowhere in the text but in front of a dot: there is no alias, table or variable that is
 //!   called `a`, so `a` is the schema, and `t` its table or routine.
-//! - a name of its own, `t`: what the object's schema calls so, an alias, a column, a variable. So it is never changed;
-//!   where the schema has something that is called so here and otherwise at the target, nobody can be sure.
+//! - a name of its own, `t`: what the object's schema calls so, an alias, a column, a variable. So it is not changed; where
+//!   the schema has something that is called so here and otherwise at the target, nobody can be sure.
+//! - in a view, `` `f`( `` with a function `f` of the view's schema: that function, since servers print their own functions
+//!   without quotes. It gets its schema, without which OceanBase looks for it in the reader's (1305).
 
 use std::collections::BTreeSet;
 
@@ -15,6 +17,7 @@ use whimbrel_mysql_ddl::{Lexeme, LexemeKind};
 
 use super::ObjectContext;
 use super::text::Edit;
+use crate::render::quoted_table;
 
 /// `a.b.c`: places of the names in the text's lexemes, and what they say.
 struct Chain {
@@ -65,8 +68,12 @@ impl<'a> Names<'a> {
         own_target: &str,
         program: bool,
     ) -> Result<Vec<Edit>, String> {
-        self.check_unqualified(context, own, own_target, program)?;
         let mut edits = Vec::new();
+        if program {
+            self.check_unqualified(context, own, own_target)?;
+        } else {
+            edits.extend(self.functions(context, own));
+        }
         for chain in &self.chains {
             let [schema, name, rest @ ..] = chain.names.as_slice() else { continue };
             if !context.known.contains_key(&schema.to_lowercase()) {
@@ -106,17 +113,26 @@ impl<'a> Names<'a> {
         Ok(Some(self.with_names(chain, &target)))
     }
 
+    /// Functions of a view's own schema.
+    fn functions(&self, context: &ObjectContext<'_>, own: &str) -> Vec<Edit> {
+        let functions = self.chains.iter().filter_map(|chain| {
+            let quoted = self.lexemes[chain.first].kind == LexemeKind::QuotedName;
+            let known = context.find_function(own, &chain.names[0])?;
+            let edit = || self.edit(chain.first, chain.first, quoted_table(&context.renamed(known)));
+            (chain.names.len() == 1 && chain.called && quoted).then(edit)
+        });
+        functions.collect()
+    }
+
     /// Names without a schema whose thing has another name, or another schema than the object, at the target.
     fn check_unqualified(
         &self,
         context: &ObjectContext<'_>,
         own: &str,
         own_target: &str,
-        program: bool,
     ) -> Result<(), String> {
         for chain in &self.chains {
-            let function = chain.called && chain.names.len() == 1;
-            if chain.names.len() > 2 || !(program || function) {
+            if chain.names.len() > 2 {
                 continue;
             }
             let name = &chain.names[0];
@@ -178,8 +194,7 @@ impl<'a> Names<'a> {
     }
 
     fn with_names(&self, chain: &Chain, target: &TableName) -> Edit {
-        let text = crate::render::quoted_table(target);
-        self.edit(chain.first, chain.first + 2, text)
+        self.edit(chain.first, chain.first + 2, quoted_table(target))
     }
 
     fn without_schema(&self, chain: &Chain) -> Edit {

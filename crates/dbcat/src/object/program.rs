@@ -96,8 +96,12 @@ impl Conversion<'_> {
     pub(super) fn event(&mut self, event: &Event) -> Result<ObjectDdl, Refusal> {
         let (options, mut settings) = self.program_session()?;
         if let Some(zone) = &self.object.session.time_zone {
-            settings.push(format!("SET time_zone = {}", string(zone)));
-            if zone.eq_ignore_ascii_case("SYSTEM") {
+            let system = zone.eq_ignore_ascii_case("SYSTEM");
+            // OceanBase has no such zone (1298).
+            if !(system && self.context.target.is_oceanbase()) {
+                settings.push(format!("SET time_zone = {}", string(zone)));
+            }
+            if system {
                 self.note(
                     Loss::Behaviour,
                     "its times are in the zone of the server's machine: the target's, from then on",

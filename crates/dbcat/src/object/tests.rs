@@ -260,6 +260,8 @@ fn objects_come_behind_what_they_stand_on() {
     let converted = convert(Flavor::MariaDb, &moved, &objects);
     let names: Vec<&str> = converted.iter().map(|object| object.source.table.as_str()).collect();
     assert_eq!(names, ["f", "q", "p", "c", "b", "a", "t"]);
+    let b = converted[4].outcome.as_ref().unwrap().sql();
+    assert!(b.ends_with("select `store`.`f`(`store`.`c`.`x`) AS `a` from `store`.`c`"), "{b}");
     let trigger = &converted[6];
     assert_eq!(trigger.target, TableName::new("archive", "t"));
     let ddl = trigger.outcome.as_ref().unwrap();
@@ -317,6 +319,36 @@ fn sequences_go_on_behind_what_was_handed_out() {
     assert!(ddl(Flavor::OceanBase, &sequence).sql().contains("START WITH 25 "));
     sequence.next = 1001;
     assert_eq!(ddl(Flavor::MariaDb, &sequence).advance.as_deref(), Some("DO SETVAL(`store`.`s`, 1000, 1)"));
+}
+
+#[test]
+fn defaults_ask_the_sequence_by_its_new_name() {
+    let convert = |flavor, text| super::default_of_sequence(text, &profile(flavor), &moved);
+    assert_eq!(
+        convert(Flavor::MariaDb, "nextval(`shop`.`log_s`)"),
+        Some(Some("nextval(`archive`.`old_s`)".into()))
+    );
+    assert_eq!(convert(Flavor::OceanBase, "nextval(`shop`.`s`) + 1"), Some(None));
+    assert_eq!(convert(Flavor::OceanBase, "concat('nextval(',`a`.`b`)"), None);
+}
+
+#[test]
+fn schemas_keep_their_default_collation_as_far_as_the_target_has_it() {
+    let sql = |flavor, collation| crate::create_schema("s", collation, &profile(flavor));
+    let create = "CREATE DATABASE IF NOT EXISTS `s`";
+    let latin = Some("latin1_swedish_ci");
+    assert_eq!(
+        sql(Flavor::Mysql, latin),
+        format!("{create} DEFAULT CHARACTER SET latin1 COLLATE latin1_swedish_ci")
+    );
+    assert_eq!(
+        sql(Flavor::OceanBase, latin),
+        format!("{create} DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    );
+    assert_eq!(
+        (sql(Flavor::Mysql, None), sql(Flavor::Mysql, Some("binary"))),
+        (create.into(), create.into())
+    );
 }
 
 #[test]

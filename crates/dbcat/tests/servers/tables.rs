@@ -46,6 +46,8 @@ CREATE TABLE located (id int PRIMARY KEY, g point NOT NULL SRID 0, h geometry SR
 CREATE TABLE collated (a varchar(10) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY, b varchar(10) COLLATE utf8mb4_ja_0900_as_cs, c varchar(10) COLLATE utf8mb4_unicode_ci);
 CREATE TABLE prefixed (c varchar(50) NOT NULL, t text NOT NULL, PRIMARY KEY (c(5)));
 CREATE TABLE prefixed_text (t text NOT NULL, PRIMARY KEY (t(5)));
+CREATE TABLE searched (id int PRIMARY KEY, t text, u text, FULLTEXT KEY ft (t) WITH PARSER ngram COMMENT 'f', FULLTEXT KEY fu (u));
+CREATE TABLE stored (id int PRIMARY KEY, d decimal(10,2) ZEROFILL) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8;
 "#;
 
 /// MariaDB 10.11 only.
@@ -56,6 +58,7 @@ CREATE TABLE checked_two (a int CHECK (a > 0), b int, CHECK (b > 0));
 CREATE TABLE hashed (id int PRIMARY KEY, t longtext, UNIQUE KEY huge (t));
 CREATE TABLE expressions (id int PRIMARY KEY, s varchar(50) NOT NULL DEFAULT (concat('a','''b')), sq int DEFAULT (1 + 2));
 CREATE TABLE engines (id int PRIMARY KEY) ENGINE=Aria;
+CREATE TABLE versioned (id int PRIMARY KEY, x int) WITH SYSTEM VERSIONING;
 CREATE TABLE collated (a varchar(10) COLLATE utf8mb4_uca1400_ai_ci PRIMARY KEY, b varchar(10) COLLATE latin1_swedish_nopad_ci);
 "#;
 
@@ -122,7 +125,10 @@ fn differences(wanted: &TableSchema, found: &TableSchema, target: &str) -> Vec<S
         };
         let key = |key: Key| {
             let parts: Vec<_> = key.parts.iter().map(part).collect();
-            format!("{} {:?} {parts:?} {} {:?}", key.name, key.kind, key.invisible, key.comment)
+            format!(
+                "{} {:?} {:?} {parts:?} {} {:?}",
+                key.name, key.kind, key.parser, key.invisible, key.comment
+            )
         };
         plain_keys(keys).into_iter().map(key).collect::<Vec<_>>().join("; ")
     };
@@ -240,6 +246,7 @@ async fn tables_of_mysql_move_to_every_family() {
         let converted = there_and_back("mysql97", MYSQL, target, "dbcat_mysql_own").await;
         let has =
             |object: &str, part: &str| notes(&converted, object).iter().any(|(_, text)| text.contains(part));
+        assert!(has("stored", "ZEROFILL of d") && has("stored", "row_format=COMPRESSED"));
         match target {
             "seekdb" => {
                 assert!(has("expressions.t", "no default") && has("expressions.j", "no default"));
@@ -257,8 +264,13 @@ async fn tables_of_mysql_move_to_every_family() {
                 assert!(has("vectors.v", "VARBINARY") && has("indexed.j", "LONGTEXT"));
                 assert!(has("indexed, key kf", "left out") && has("indexed, key uf", "left out"));
                 assert!(has("located.h", "SRID") && has("collated.a", "utf8mb4_bin"));
+                assert!(has("searched, key ft", "ngram") && !has("searched, key fu", "parser"));
             }
-            _ => assert!(converted.iter().all(|table| table.notes.is_empty())),
+            _ => assert!(
+                converted.iter().flat_map(|table| &table.notes).all(|note| note.object.ends_with(".stored")),
+                "{:?}",
+                converted.iter().flat_map(|table| &table.notes).collect::<Vec<_>>()
+            ),
         }
     }
 }
@@ -269,6 +281,7 @@ async fn tables_of_mariadb_move_to_every_family() {
         let converted = there_and_back("mariadb1011", MARIADB, target, "dbcat_mariadb_own").await;
         let has =
             |object: &str, part: &str| notes(&converted, object).iter().any(|(_, text)| text.contains(part));
+        assert!(has("versioned", "SYSTEM VERSIONING"));
         if target == "mariadb1011" {
             continue;
         }

@@ -71,6 +71,7 @@ pub fn schema(name: &str, keyed: bool) -> TableSchema {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),
@@ -251,6 +252,10 @@ impl Catalog for MemoryCatalog {
 
     async fn schemas(&mut self) -> Result<Vec<String>> {
         Ok(vec!["d".to_owned()])
+    }
+
+    async fn schema_collations(&mut self) -> Result<BTreeMap<String, String>> {
+        Ok(BTreeMap::new())
     }
 
     async fn tables(&mut self, _: &str) -> Result<Vec<TableSummary>> {

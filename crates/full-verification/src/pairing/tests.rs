@@ -40,6 +40,7 @@ fn schema(schema: &str, types: &[DataType], descending: bool) -> TableSchema {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

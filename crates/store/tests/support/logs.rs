@@ -38,6 +38,7 @@ pub fn table(name: &str, extra_columns: usize) -> TableSchema {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

@@ -10,9 +10,11 @@
 mod ddl;
 mod incremental;
 mod log;
+pub mod objects;
 mod plans;
 mod schema;
 mod selected;
+mod start;
 pub mod verification;
 
 use std::path::PathBuf;
@@ -28,6 +30,7 @@ use whimbrel_model::{TableName, TableSchema};
 
 use self::incremental::{Incremental, Tables};
 use self::log::Log;
+use self::objects::Objects;
 use self::plans::unseen;
 pub use self::plans::{current_plans, selection};
 use self::schema::MigratedTable;
@@ -214,10 +217,13 @@ impl Run {
         for note in notes {
             tracing::info!(object = note.object, "{}", note.text);
         }
+        let mut objects = Objects::new(self.task.clone(), &self.home.id, epoch, self.board.clone());
+        objects.before_tables(&checked).await?;
         let tables = schema::prepare(&self.task, &self.home.id, epoch, &views, &checked.target).await?;
         self.show_tables(&tables);
         self.time("schema", began);
-        let result = self.move_rows(&checked, epoch, &start.tables, &tables, log.as_ref()).await;
+        let result =
+            self.move_rows(&checked, epoch, &start.tables, &tables, &mut objects, log.as_ref()).await;
         let closed = match log {
             Some(log) => log.close().await,
             None => Ok(()),
@@ -245,7 +251,7 @@ impl Run {
         }
         let mut catalog = Source::catalog(self.task.source.as_ref()).await?;
         let names: Vec<TableName> = checked.tables.iter().map(|table| table.name.clone()).collect();
-        let start = fix_start(catalog.as_mut(), &names).await?;
+        let start = start::fix(catalog.as_mut(), &names).await?;
         self.home.write_start_tables(&start)?;
         Ok(start)
     }
@@ -278,6 +284,7 @@ impl Run {
         epoch: u64,
         start_tables: &[TableSchema],
         tables: &[MigratedTable],
+        objects: &mut Objects,
         log: Option<&Log>,
     ) -> Result<Exit, Failure> {
         let both = Tables { start: start_tables, migrated: tables };
@@ -291,7 +298,15 @@ impl Run {
         };
         let Some(log) = log else {
             schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
-            return self.verify_alone(checked).await;
+            objects.after_tables(checked).await?;
+            let exit = self.verify_alone(checked).await?;
+            if self.task.has(Step::Full) {
+                objects.last(checked, tables).await?;
+            } else {
+                // Rows are still to come, from somebody else or from another task.
+                objects.before_following(checked, &self.home.switchover_file()).await?;
+            }
+            return Ok(exit);
         };
         let overlap_until = schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await?;
         self.positions.import_end = Some(overlap_until.clone());
@@ -307,8 +322,18 @@ impl Run {
         caught_up?;
         self.refuse_stop()?;
         schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
+        objects.after_tables(checked).await?;
         self.time("incr", began);
-        self.follow(checked, &incremental, log).await
+        if self.task.args.follow {
+            objects.before_following(checked, &self.home.switchover_file()).await?;
+        }
+        let exit = self.follow(checked, &incremental, log).await?;
+        if self.task.args.follow {
+            objects.after_following(checked, tables).await?;
+        } else {
+            objects.last(checked, tables).await?;
+        }
+        Ok(exit)
     }
 
     /// Applies what comes while the verification runs and, with `--follow`, until a signal.
@@ -532,6 +557,7 @@ impl Run {
             seconds: self.begun.elapsed().as_secs_f64(),
             steps: std::mem::take(&mut self.steps),
             tables: std::mem::take(&mut self.tables),
+            objects: status.objects,
             positions: std::mem::take(&mut self.positions),
             applied_transactions: status.applied_transactions,
             applied_changes: status.applied_changes,
@@ -551,37 +577,6 @@ impl Run {
         }
         ended
     }
-}
-
-/// Reads position and tables so that the tables are as they were at the position: the same before and after it.
-async fn fix_start(catalog: &mut dyn Catalog, names: &[TableName]) -> Result<StartTables, Failure> {
-    const TRIES: u32 = 10;
-    let mut tables = catalog.table_schemas(names).await?;
-    for _ in 0..TRIES {
-        let position = catalog.position_before_reads().await?;
-        let again = catalog.table_schemas(names).await?;
-        if same_structure(&tables, &again) {
-            return Ok(StartTables::new(position, tables));
-        }
-        tables = again;
-    }
-    Err(ConnectorError::new(
-        ErrorKind::SchemaMismatch,
-        "source tables",
-        format!("their definitions changed during each of {TRIES} looks"),
-    )
-    .with_hint("wait until the statements that change tables have ended, then run again")
-    .into())
-}
-
-/// The next AUTO_INCREMENT value moves with every insert and says nothing about the structure.
-fn same_structure(left: &[whimbrel_model::TableSchema], right: &[whimbrel_model::TableSchema]) -> bool {
-    let plain = |tables: &[whimbrel_model::TableSchema]| {
-        let mut tables = tables.to_vec();
-        tables.iter_mut().for_each(|table| table.auto_increment = None);
-        tables
-    };
-    plain(left) == plain(right)
 }
 
 /// Where `whimbrel verify` writes by default.

@@ -7,14 +7,14 @@
 //! | `schema` | source table name | this task makes the table, so it may add indexes and foreign keys |
 //! | `import` | `overlap` | the position at or after every read of the import |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use whimbrel_connector::{
     Catalog, ConnectorError, ErrorKind, Result, ServerInfo, Source, StateKey, TablePlan, Target, Writer,
 };
-use whimbrel_dbcat::{ConvertedTable, NamedDdl, TargetProfile, convert_table};
+use whimbrel_dbcat::{ConvertedTable, NamedDdl, TargetProfile, convert_table, create_schema};
 use whimbrel_full_import::{ImportReport, ImportTable, IndexDdl};
 use whimbrel_model::{Position, TableName, TableSchema, TableVersion};
 
@@ -50,6 +50,11 @@ pub struct MigratedTable {
 }
 
 impl MigratedTable {
+    /// This task has made it.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
     pub fn import(&self) -> ImportTable {
         let indexes = self.indexes.iter().filter(|_| self.own);
         ImportTable {
@@ -79,7 +84,8 @@ pub async fn prepare(
     // Once the import is over, statements of the log may have changed or removed any table.
     let imported = writer.state_get(&StateKey::new(IMPORT, OVERLAP)).await?.is_some();
     if task.has(Step::Schema) && !imported {
-        create_schemas(writer.as_mut(), &names, catalog.as_mut()).await?;
+        let pairs = sources.iter().map(|table| &table.name).zip(&names);
+        create_schemas(task, &profile, writer.as_mut(), catalog.as_mut(), pairs).await?;
         for (table, source) in converted.iter().zip(sources) {
             if !existing.contains_key(&folded(&table.schema.name)) {
                 create(writer.as_mut(), &source.name, table).await?;
@@ -146,17 +152,28 @@ fn unfit(name: &TableName, error: whimbrel_connector::PlanError) -> Failure {
     .into()
 }
 
-async fn create_schemas(
+/// Makes the schemas that aren't there, with the default collation of the source's schema. `names` are pairs of what moves:
+/// its name at the source and at the target.
+pub(super) async fn create_schemas<'n>(
+    task: &Task,
+    profile: &TargetProfile,
     writer: &mut dyn Writer,
-    names: &[TableName],
     catalog: &mut dyn Catalog,
+    names: impl Iterator<Item = (&'n TableName, &'n TableName)>,
 ) -> Result<()> {
     let existing: Vec<String> = catalog.schemas().await?.iter().map(|name| name.to_lowercase()).collect();
-    let mut wanted: Vec<&String> = names.iter().map(|name| &name.schema).collect();
-    wanted.sort();
-    wanted.dedup();
-    for schema in wanted.into_iter().filter(|schema| !existing.contains(&schema.to_lowercase())) {
-        let sql = format!("CREATE DATABASE IF NOT EXISTS {}", whimbrel_dbcat::render::quoted(schema));
+    let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
+    for (source, target) in names {
+        if !existing.contains(&target.schema.to_lowercase()) {
+            wanted.entry(&target.schema).or_insert(&source.schema);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let collations = Source::catalog(task.source.as_ref()).await?.schema_collations().await?;
+    for (schema, source) in wanted {
+        let sql = create_schema(schema, collations.get(source).map(String::as_str), profile);
         writer.execute_ddl("", &sql).await?;
     }
     Ok(())

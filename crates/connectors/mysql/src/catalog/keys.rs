@@ -58,6 +58,7 @@ impl Keys {
                 name: raw.key.to_owned(),
                 parts: Vec::new(),
                 kind,
+                parser: None,
                 invisible: !raw.visible,
                 comment: raw.comment.to_owned(),
             };
@@ -77,6 +78,20 @@ impl Keys {
     /// functional, multi-valued, full-text and spatial indexes.
     pub(super) fn use_hidden_columns(&self, is_column: impl Fn(&str) -> bool) -> bool {
         self.keys.iter().flat_map(|(key, _)| &key.parts).filter_map(KeyPart::column).any(|c| !is_column(c))
+    }
+
+    /// There is a full-text key, whose parser only SHOW CREATE TABLE tells.
+    pub(super) fn have_full_text(&self) -> bool {
+        self.keys.iter().any(|(key, _)| key.kind == KeyKind::FullText)
+    }
+
+    /// Takes the parsers of keys of the same names.
+    pub(super) fn take_parsers(&mut self, keys: Vec<(Key, bool)>) {
+        for (from, _) in keys {
+            if let Some((key, _)) = self.keys.iter_mut().find(|(key, _)| key.name == from.name) {
+                key.parser = from.parser;
+            }
+        }
     }
 
     /// Puts other keys in the place of all but the primary one.

@@ -7,9 +7,8 @@
 //! What it guarantees: nothing at the server is changed; every statement has a deadline; a type, charset or
 //! object that can't be carried is an error that names it.
 //!
-//! What the servers don't tell, and so is not read: parsers and options of full-text and vector indexes, index
-//! methods, storage options (`ROW_FORMAT`, `COMPRESSED`, tablespaces), hidden columns of MariaDB's system-versioned
-//! tables. MariaDB's JSON is what it is there: LONGTEXT with a check, kept byte for byte.
+//! What is not read: options of full-text and vector indexes, index methods, compression of columns, tablespaces, periods
+//! and hidden columns of MariaDB's versioned tables. MariaDB's JSON is what it is there: LONGTEXT with a check, kept byte for byte.
 
 mod check_source;
 mod check_target;
@@ -25,6 +24,7 @@ mod show_create;
 mod tables;
 mod texts;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -90,10 +90,14 @@ impl Catalog for MysqlCatalog {
     }
 
     async fn schemas(&mut self) -> Result<Vec<String>> {
-        let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME";
+        Ok(self.schema_collations().await?.into_keys().collect())
+    }
+
+    async fn schema_collations(&mut self) -> Result<BTreeMap<String, String>> {
+        let sql = "SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA";
         let rows = self.session.rows(sql, "reading schemas").await?;
-        let names = rows.iter().filter_map(|row| row.text(0).map(str::to_owned));
-        Ok(names.filter(|name| !SYSTEM_SCHEMAS.contains(&name.to_lowercase().as_str())).collect())
+        let pairs = rows.iter().filter_map(|row| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned())));
+        Ok(pairs.filter(|(name, _)| !SYSTEM_SCHEMAS.contains(&name.to_lowercase().as_str())).collect())
     }
 
     async fn tables(&mut self, schema: &str) -> Result<Vec<TableSummary>> {

@@ -144,7 +144,20 @@ fn key(element: &str) -> Option<(Key, bool)> {
         .and_then(|at| string(options.get(at + "COMMENT".len()..)?.trim_start()))
         .unwrap_or_default();
     let invisible = options.contains("INVISIBLE");
-    Some((Key { name, parts, kind, invisible, comment }, unique))
+    Some((Key { name, parts, kind, parser: parser(options), invisible, comment }, unique))
+}
+
+/// `WITH PARSER ngram`, in a version comment on MySQL. What OceanBase calls `space` is its way without a parser.
+fn parser(options: &str) -> Option<String> {
+    const WORDS: &str = "WITH PARSER";
+    let rest = options.get(find_words(options, WORDS)? + WORDS.len()..)?.trim_start();
+    let name = match quoted_name(rest) {
+        Some((name, _)) => name,
+        None => {
+            rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default().to_owned()
+        }
+    };
+    Some(name.to_lowercase()).filter(|name| name != "space")
 }
 
 fn key_part(text: &str) -> Option<KeyPart> {
@@ -349,7 +362,10 @@ mod tests {
         assert_eq!(uk.parts[0].prefix, Some(5));
         assert_eq!(uk.parts[1].column(), Some("s`1"));
         assert_eq!(kf.parts[1].on, KeyPartOn::Expression("lower(`s2`)".into()));
-        assert_eq!(ft.comment, "it's, (it)");
+        assert_eq!((ft.comment.as_str(), ft.parser.as_deref()), ("it's, (it)", Some("ngram")));
+        let mysql = "FULLTEXT KEY `f` (`s`) /*!50100 WITH PARSER `ngram` */ ";
+        assert_eq!(key(mysql).unwrap().0.parser.as_deref(), Some("ngram"));
+        assert_eq!(key("FULLTEXT KEY `f` (`s`) WITH PARSER space BLOCK_SIZE 16384").unwrap().0.parser, None);
         assert!(inv.invisible && inv.parts[0].descending);
     }
 

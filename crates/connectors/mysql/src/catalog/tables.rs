@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, Result};
 use whimbrel_model::schema::Check;
-use whimbrel_model::{ColumnDefault, TableName, TableSchema};
+use whimbrel_model::{ColumnDefault, DataType, TableName, TableSchema};
 
 use super::column::{self, Pending, RawColumn};
 use super::column_type::ColumnTypeError;
@@ -146,7 +146,7 @@ async fn read_tables(
     drafts: &mut Drafts,
 ) -> Result<()> {
     let sql = format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, AUTO_INCREMENT, TABLE_COLLATION, CREATE_OPTIONS, TABLE_COMMENT \
+        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, AUTO_INCREMENT, TABLE_COLLATION, CREATE_OPTIONS, TABLE_COMMENT, TABLE_TYPE \
          FROM information_schema.TABLES WHERE {} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
         scope.of_tables()
     );
@@ -163,6 +163,7 @@ async fn read_tables(
                 foreign_keys: Vec::new(),
                 checks: Vec::new(),
                 partitioning: None,
+                attributes: attributes(text(row, 7), text(row, 5)),
                 collation: text(row, 4).map(str::to_owned),
                 engine: text(row, 2).filter(|_| engine_is_real).map(str::to_owned),
                 comment: text(row, 6).unwrap_or_default().to_owned(),
@@ -176,6 +177,14 @@ async fn read_tables(
         drafts.insert(identity.fold(table), draft);
     };
     session.each_row(&sql, "reading tables", add).await
+}
+
+/// What no other field has; partitions have one.
+fn attributes(kind: Option<&str>, options: Option<&str>) -> Vec<String> {
+    let versioned = (kind == Some("SYSTEM VERSIONED")).then(|| "WITH SYSTEM VERSIONING".to_owned());
+    let words = options.unwrap_or_default().split_whitespace();
+    let options = words.filter(|word| *word != "partitioned").map(str::to_owned);
+    versioned.into_iter().chain(options).collect()
 }
 
 async fn read_columns(
@@ -209,6 +218,10 @@ async fn read_columns(
         };
         match raw.read(identity) {
             Ok((column, pending)) => {
+                let integer = matches!(column.data_type, DataType::Int { .. });
+                if !integer && raw.column_type.to_ascii_lowercase().ends_with("zerofill") {
+                    draft.schema.attributes.push(format!("ZEROFILL of {}", column.name));
+                }
                 if pending != Pending::Nothing {
                     draft.pending.push((draft.schema.columns.len(), pending));
                 }
@@ -385,11 +398,14 @@ async fn complete(session: &mut Session, identity: &Identity, mut draft: Draft) 
     let hidden = draft.keys.use_hidden_columns(|name| columns.iter().any(|column| column.name == name));
     let open_defaults = draft.pending.iter().any(|(_, pending)| *pending == Pending::DefaultKind);
     let old_checks = identity.is_mariadb((10, 2, 1)) && identity.version < (10, 2, 22);
-    if draft.partitioned || hidden || open_defaults || old_checks {
+    let full_text = draft.keys.have_full_text();
+    if draft.partitioned || hidden || open_defaults || old_checks || full_text {
         let create = show_create(session, &name).await?;
         draft.schema.partitioning = create.partitioning();
         if hidden {
             draft.keys.replace_secondary(create.keys());
+        } else if full_text {
+            draft.keys.take_parsers(create.keys());
         }
         if old_checks {
             draft.schema.checks = create.checks();

@@ -19,6 +19,7 @@ pub(super) fn empty(name: TableName) -> TableSchema {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         partitioning: None,
+        attributes: Vec::new(),
         collation: None,
         engine: None,
         comment: String::new(),

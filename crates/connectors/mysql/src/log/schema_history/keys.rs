@@ -117,10 +117,11 @@ fn key(name: String, parts: Vec<KeyPart>, def: &IndexDef) -> Key {
         IndexKind::Vector => KeyKind::Vector,
         _ => KeyKind::Ordered,
     };
-    let mut key = Key { name, parts, kind, invisible: false, comment: String::new() };
+    let mut key = Key { name, parts, kind, parser: None, invisible: false, comment: String::new() };
     for option in &def.options {
         match option {
             IndexOption::Comment(text) => key.comment.clone_from(text),
+            IndexOption::WithParser(name) => key.parser = Some(name.value.to_lowercase()),
             IndexOption::Invisible | IndexOption::Ignored => key.invisible = true,
             IndexOption::Visible | IndexOption::NotIgnored => key.invisible = false,
             _ => {}
