@@ -47,7 +47,7 @@ CREATE TABLE collated (a varchar(10) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY, b v
 CREATE TABLE prefixed (c varchar(50) NOT NULL, t text NOT NULL, PRIMARY KEY (c(5)));
 CREATE TABLE prefixed_text (t text NOT NULL, PRIMARY KEY (t(5)));
 CREATE TABLE searched (id int PRIMARY KEY, t text, u text, FULLTEXT KEY ft (t) WITH PARSER ngram COMMENT 'f', FULLTEXT KEY fu (u));
-CREATE TABLE stored (id int PRIMARY KEY, d decimal(10,2) ZEROFILL) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8;
+CREATE TABLE packed (id int PRIMARY KEY, d decimal(10,2) ZEROFILL) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8;
 "#;
 
 /// MariaDB 10.11 only.
@@ -246,7 +246,7 @@ async fn tables_of_mysql_move_to_every_family() {
         let converted = there_and_back("mysql97", MYSQL, target, "dbcat_mysql_own").await;
         let has =
             |object: &str, part: &str| notes(&converted, object).iter().any(|(_, text)| text.contains(part));
-        assert!(has("stored", "ZEROFILL of d") && has("stored", "row_format=COMPRESSED"));
+        assert!(has("packed", "ZEROFILL of d") && has("packed", "row_format=COMPRESSED"));
         match target {
             "seekdb" => {
                 assert!(has("expressions.t", "no default") && has("expressions.j", "no default"));
@@ -267,7 +267,7 @@ async fn tables_of_mysql_move_to_every_family() {
                 assert!(has("searched, key ft", "ngram") && !has("searched, key fu", "parser"));
             }
             _ => assert!(
-                converted.iter().flat_map(|table| &table.notes).all(|note| note.object.ends_with(".stored")),
+                converted.iter().flat_map(|table| &table.notes).all(|note| note.object.ends_with(".packed")),
                 "{:?}",
                 converted.iter().flat_map(|table| &table.notes).collect::<Vec<_>>()
             ),

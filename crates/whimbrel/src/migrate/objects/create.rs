@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use whimbrel_connector::{Backoff, Catalog, ConnectorError, StateKey, Target, Writer};
+use whimbrel_connector::{Backoff, Catalog, ConnectorError, ErrorKind, StateKey, Target, Writer};
 use whimbrel_dbcat::{ConvertedObject, ObjectDdl, TargetProfile};
 use whimbrel_model::TableName;
 use whimbrel_model::object::{Definition, SchemaObject, Sequence};
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A DEFINER of somebody else needs a privilege of its own, and an account that is there.
 const DEFINER_REFUSED: [u16; 2] = [1227, 1449];
+
+/// No such schema, table or trigger.
+const GONE: [u16; 3] = [1049, 1146, 1360];
 
 /// Makes objects for a task.
 pub(super) struct Creator {
@@ -60,10 +63,21 @@ impl Creator {
     /// Removes the triggers and events that an earlier run of the task made: they would act upon what this run applies.
     pub(super) async fn take_away_what_acts(&mut self) -> Result<(), Failure> {
         for (key, found) in entry::all(self.state.as_mut()).await? {
-            if found.acts_by_itself {
-                self.ddl.execute_ddl("", &found.drop).await?;
-                self.state.state_delete(&key).await?;
+            if !found.acts_by_itself {
+                continue;
             }
+            if let Err(refusal) = self.refusable("", &[], &found.drop).await?
+                && !GONE.contains(&refusal.code)
+            {
+                let object = format!("{} {} of the target", found.report.kind, found.report.target);
+                let message = format!(
+                    "it would act upon what is applied, and taking it away failed: {} {}",
+                    refusal.code, refusal.message
+                );
+                let error = ConnectorError::new(ErrorKind::Other, object, message);
+                return Err(error.with_hint("drop it by hand, then run again").into());
+            }
+            self.state.state_delete(&key).await?;
         }
         Ok(())
     }

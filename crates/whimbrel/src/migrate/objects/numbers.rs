@@ -49,6 +49,10 @@ async fn auto_increment(task: &Task, creator: &mut Creator, tables: &[MigratedTa
         let Some(next) = sources.get(&table.plan.source.schema.name.to_string().to_lowercase()) else {
             continue;
         };
+        // The table was made with what the source's stood at then.
+        if table.plan.source.schema.auto_increment == Some(*next) {
+            continue;
+        }
         if at_target.get(&name.to_string().to_lowercase()).is_some_and(|there| there >= next) {
             continue;
         }
