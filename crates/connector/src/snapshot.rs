@@ -59,12 +59,16 @@ pub trait SnapshotReader: Send {
     /// Size as the server believes it to be; cheap.
     async fn estimate(&mut self, table: &TableSchema) -> Result<TableEstimate>;
 
-    /// The key of the `rows`th row after `after` in key order: the upper bound of a chunk. `None` where there
-    /// are fewer, so the chunk is open at its end. The table must have a row key.
+    /// The key of the last row in key order; `None` where the table is empty. The table must have a row key.
+    async fn last_bound(&mut self, table: &TableSchema) -> Result<Option<KeyBound>>;
+
+    /// The key of the `rows`th row of a range in key order: the upper bound of a chunk that begins where the range
+    /// does. `None` where the range holds fewer rows, so that what is left of it is one chunk. The table must have a
+    /// row key.
     async fn next_bound(
         &mut self,
         table: &TableSchema,
-        after: Option<&KeyBound>,
+        range: &KeyRange,
         rows: u64,
     ) -> Result<Option<KeyBound>>;
 

@@ -127,14 +127,19 @@ impl SnapshotReader for SelectedReader {
         self.inner().estimate(&table).await
     }
 
+    async fn last_bound(&mut self, table: &TableSchema) -> Result<Option<KeyBound>> {
+        let table = self.schema(table)?;
+        self.inner().last_bound(&table).await
+    }
+
     async fn next_bound(
         &mut self,
         table: &TableSchema,
-        after: Option<&KeyBound>,
+        range: &KeyRange,
         rows: u64,
     ) -> Result<Option<KeyBound>> {
         let table = self.schema(table)?;
-        self.inner().next_bound(&table, after, rows).await
+        self.inner().next_bound(&table, range, rows).await
     }
 
     async fn open_range(&mut self, table: &Arc<TableVersion>, range: &KeyRange) -> Result<()> {

@@ -30,7 +30,7 @@ pub(crate) async fn load(
     // Waits for a transaction of an earlier attempt that may still be under way.
     writer.begin().await?;
     lock.put(writer).await?;
-    Record::table(name, &TableEntry::loading(name)).put(writer).await?;
+    Record::table(name, &TableEntry::loading(name, None)).put(writer).await?;
     writer.commit().await?;
     setaside::forget(writer, &plan).await?;
     writer.truncate(&plan).await?;

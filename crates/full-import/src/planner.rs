@@ -5,6 +5,10 @@
 //! the table's chunks really held as soon as some are done. A chunk's range is recorded at the target before the
 //! chunk is handed out: after a crash exactly the open ranges are read again, and planning goes on behind the last
 //! one. Several tables are planned at a time, the largest first, so that no large table is left for the end.
+//!
+//! Where a table ends is asked once, when its planning begins, and recorded with its first chunk. Rows that come later
+//! with a greater key are not copied but left to the increments, whose start lies before; otherwise an import that is
+//! slower than the table grows would never end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,9 +20,10 @@ use tokio::task::JoinSet;
 use whimbrel_connector::{
     ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader, TableEstimate, Writer,
 };
+use whimbrel_model::TableSchema;
 
 use crate::progress::TableStage;
-use crate::state::{ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult};
+use crate::state::{ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult, TableState};
 use crate::worker::{Retry, loaded_record};
 use crate::{Shared, indexes, loads_whole};
 
@@ -165,6 +170,24 @@ fn chunk_rows(shared: &Shared, row_bytes: u64) -> u64 {
     (shared.options.chunk_bytes / row_bytes.max(1)).clamp(1, shared.options.chunk_rows.max(1))
 }
 
+/// A bound to be asked for.
+#[derive(Clone, Copy)]
+enum Bound<'a> {
+    /// Of the table.
+    Last,
+    /// Of the first so many rows of a range.
+    Next(&'a KeyRange, u64),
+}
+
+impl Bound<'_> {
+    async fn ask(self, reader: &mut dyn SnapshotReader, schema: &TableSchema) -> Result<Option<KeyBound>> {
+        match self {
+            Self::Last => reader.last_bound(schema).await,
+            Self::Next(range, rows) => reader.next_bound(schema, range, rows).await,
+        }
+    }
+}
+
 struct Planner {
     shared: Arc<Shared>,
     chunks: Sender<Work>,
@@ -198,7 +221,7 @@ impl Planner {
             self.hand_out(&tracker, Piece::Chunk { number: *number, entry: entry.clone() }).await?;
         }
         if !known.fully_planned() {
-            self.walk(&tracker, known.next_chunk, known.planned_until.clone(), row_bytes).await?;
+            self.walk(&tracker, known, row_bytes).await?;
         }
         // The planner's own count: a table whose pieces were all done before is finished here.
         if tracker.complete(&ChunkDone::default()) {
@@ -216,34 +239,40 @@ impl Planner {
         Ok(())
     }
 
-    /// Finds bounds from `after` to the end of the table.
-    async fn walk(
-        &mut self,
-        tracker: &Arc<TableTracker>,
-        first: u32,
-        mut after: Option<KeyBound>,
-        row_bytes: u64,
-    ) -> Result<()> {
+    /// Plans the chunks that are missing, up to the table's last row as it was when planning began.
+    async fn walk(&mut self, tracker: &Arc<TableTracker>, known: &TableState, row_bytes: u64) -> Result<()> {
         let shared = self.shared.clone();
         let schema = &shared.tables[tracker.index].plan.source.schema;
-        for number in first.. {
+        let mut begun = None;
+        let end = match known.planning_end() {
+            Some(end) => end.clone(),
+            None => {
+                // An empty table has no chunks.
+                let Some(end) = self.bound(schema, Bound::Last).await? else {
+                    return Ok(());
+                };
+                begun =
+                    Some(Record::table(&schema.name, &TableEntry::loading(&schema.name, Some(end.clone()))));
+                end
+            }
+        };
+        let mut after = known.planned_until.clone();
+        for number in known.next_chunk.. {
             shared.check_cancelled()?;
             let rows = chunk_rows(&shared, tracker.row_bytes().unwrap_or(row_bytes));
-            let until = self.next_bound(schema, after.as_ref(), rows).await?;
-            let range = KeyRange { after: after.take(), until: until.clone() };
-            let entry = ChunkEntry::open(range, ChunkDone::default());
+            let rest = KeyRange { after: after.take(), until: Some(end.clone()) };
+            let found = self.bound(schema, Bound::Next(&rest, rows)).await?;
+            let until = found.unwrap_or_else(|| end.clone());
+            let entry =
+                ChunkEntry::open(KeyRange { until: Some(until.clone()), ..rest }, ChunkDone::default());
             let chunk = Record::chunk(&schema.name, number, &entry);
-            if number == 0 {
-                let begun = Record::table(&schema.name, &TableEntry::loading(&schema.name));
-                self.record(&[begun, chunk]).await?;
-            } else {
-                self.record(&[chunk]).await?;
-            }
+            let records: Vec<Record> = begun.take().into_iter().chain([chunk]).collect();
+            self.record(&records).await?;
             self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
-            if until.is_none() {
+            if until == end {
                 break;
             }
-            after = until;
+            after = Some(until);
         }
         Ok(())
     }
@@ -268,16 +297,12 @@ impl Planner {
         let _ = self.finished.send(loaded);
     }
 
-    async fn next_bound(
-        &mut self,
-        schema: &whimbrel_model::TableSchema,
-        after: Option<&KeyBound>,
-        rows: u64,
-    ) -> Result<Option<KeyBound>> {
+    /// Asks the source for a bound, again if need be.
+    async fn bound(&mut self, schema: &TableSchema, bound: Bound<'_>) -> Result<Option<KeyBound>> {
         let mut retry = Retry::new(&self.shared);
         loop {
             let found = match &mut self.reader {
-                Some(reader) => reader.next_bound(schema, after, rows).await,
+                Some(reader) => bound.ask(reader.as_mut(), schema).await,
                 None => match self.shared.source.snapshot_reader().await {
                     Ok(reader) => {
                         self.reader = Some(reader);

@@ -50,6 +50,10 @@ pub(crate) struct TableEntry {
     /// The source table, for people who look at the state.
     pub table: String,
     pub stage: EntryStage,
+    /// The key of the last row when planning began: chunks are planned up to it. Keyless tables have none. An entry of
+    /// a program that didn't know this field lacks it too: its last chunk is open at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<KeyBound>,
     #[serde(default)]
     pub rows: u64,
     #[serde(default)]
@@ -75,8 +79,8 @@ pub(crate) enum EntryStage {
 }
 
 impl TableEntry {
-    pub fn loading(table: &TableName) -> Self {
-        Self::new(table, EntryStage::Loading, &TableResult::default())
+    pub fn loading(table: &TableName, end: Option<KeyBound>) -> Self {
+        Self { end, ..Self::new(table, EntryStage::Loading, &TableResult::default()) }
     }
 
     pub fn new(table: &TableName, stage: EntryStage, result: &TableResult) -> Self {
@@ -84,6 +88,7 @@ impl TableEntry {
             version: VERSION,
             table: table.to_string(),
             stage,
+            end: None,
             rows: result.rows,
             bytes: result.bytes,
             milliseconds: result.milliseconds,
@@ -172,14 +177,20 @@ pub(crate) struct TableState {
     pub done: ChunkDone,
     /// Number of the next chunk.
     pub next_chunk: u32,
-    /// Where planning goes on; `None` is the begin of the table where `next_chunk` is 0, its end otherwise.
+    /// Where planning goes on; `None` is the begin of the table where `next_chunk` is 0, an open end otherwise.
     pub planned_until: Option<KeyBound>,
 }
 
 impl TableState {
-    /// True where the last chunk that was planned reaches to the end of the table.
+    /// Up to where chunks are planned, where that is fixed already.
+    pub fn planning_end(&self) -> Option<&KeyBound> {
+        self.entry.as_ref().and_then(|entry| entry.end.as_ref())
+    }
+
+    /// True where the last chunk that was planned reaches to the end.
     pub fn fully_planned(&self) -> bool {
-        self.next_chunk > 0 && self.planned_until.is_none()
+        self.next_chunk > 0
+            && (self.planned_until.is_none() || self.planned_until.as_ref() == self.planning_end())
     }
 
     /// Everything that is at the target, parts of open chunks included.
@@ -372,6 +383,11 @@ mod tests {
         assert_eq!((chunk.part.rows, chunk.part.parked, chunk.done), (2, 1, None));
         assert_eq!(String::from_utf8(encode(&chunk)).unwrap(), frozen);
 
+        let frozen = r#"{"version":1,"table":"shop.orders","stage":"loading","end":{"row":[1,3,2]},"rows":0,"bytes":0,"milliseconds":0,"deferred":0,"parked":0}"#;
+        let table: TableEntry = decode(TABLE, frozen.as_bytes()).unwrap();
+        assert_eq!(table.end, Some(KeyBound { row: vec![1, 3, 2] }));
+        assert_eq!(String::from_utf8(encode(&table)).unwrap(), frozen);
+
         let frozen = r#"{"version":1,"table":"shop.orders","stage":"loaded","rows":5,"bytes":6,"milliseconds":7,"deferred":0,"parked":2}"#;
         let table: TableEntry = decode(TABLE, frozen.as_bytes()).unwrap();
         assert_eq!((table.stage, table.result().parked), (EntryStage::Loaded, 2));
@@ -407,7 +423,18 @@ mod tests {
         assert_eq!((state.next_chunk, &state.planned_until), (3, &bound(20)));
         assert_eq!(state.open.keys().copied().collect::<Vec<_>>(), [1, 2]);
         assert_eq!((state.done.rows, state.written().rows, state.written().parked), (10, 20, 4));
-        state.take_chunk(3, ChunkEntry::open(range(bound(20), None), ChunkDone::default()));
+        state.take_chunk(3, ChunkEntry::open(range(bound(20), bound(30)), ChunkDone::default()));
+        assert!(!state.fully_planned());
+        state.entry = Some(TableEntry::loading(&TableName::new("d", "t"), bound(30)));
+        assert!(state.fully_planned());
+    }
+
+    /// As tasks of older programs have left it.
+    #[test]
+    fn a_chunk_with_an_open_end_is_the_last_one() {
+        let entry = TableEntry::loading(&TableName::new("d", "t"), None);
+        let mut state = TableState { entry: Some(entry), ..TableState::default() };
+        state.take_chunk(0, ChunkEntry::open(KeyRange::default(), ChunkDone::default()));
         assert!(state.fully_planned());
     }
 }

@@ -97,8 +97,9 @@ pub(crate) async fn plan(
         let mut after = None;
         loop {
             shared.check_cancelled()?;
-            let until = next_bound(shared, sides, version, side, after.as_ref(), rows).await?;
-            let range = KeyRange { after: after.take(), until: until.clone() };
+            let rest = KeyRange { after: after.take(), until: None };
+            let until = next_bound(shared, sides, version, side, &rest, rows).await?;
+            let range = KeyRange { until: until.clone(), ..rest };
             run.pending.fetch_add(1, Ordering::AcqRel);
             let work = Work::Chunk { run: run.clone(), side, range };
             chunks.send(work).await.map_err(|_| {
@@ -151,13 +152,13 @@ async fn next_bound(
     sides: &mut Sides,
     version: &TableVersion,
     side: Side,
-    after: Option<&KeyBound>,
+    range: &KeyRange,
     rows: u64,
 ) -> Result<Option<KeyBound>> {
     let mut backoff = Backoff::new(shared.options.retry_for);
     loop {
         let found = match reader(sides, shared, side).await {
-            Ok(reader) => reader.next_bound(&version.schema, after, rows).await,
+            Ok(reader) => reader.next_bound(&version.schema, range, rows).await,
             Err(error) => Err(error),
         };
         match found {

@@ -136,6 +136,7 @@ macro_rules! conformance_suite {
     ($playground:expr) => {
         $crate::conformance_suite!(@cases $playground,
             snapshot: chunks_cover_every_row_once_and_in_order,
+            snapshot: the_last_bound_ends_the_table,
             snapshot: ranges_are_read_again_after_being_closed,
             snapshot: small_batches_hold_the_same_rows,
             snapshot: rows_are_fetched_by_key,

@@ -6,7 +6,7 @@ use whimbrel_model::{RowBatch, TableName, TableVersion};
 
 use super::rows::{assert_same_rows, keys_of, read_all, sorted};
 use super::{Playground, create_sample, create_table, must, version_of};
-use crate::{ErrorKind, Flavor, KeyRange, SnapshotReader};
+use crate::{ErrorKind, Flavor, KeyBound, KeyRange, SnapshotReader};
 
 async fn reader(playground: &dyn Playground) -> Box<dyn SnapshotReader> {
     must(playground.source().snapshot_reader().await)
@@ -17,8 +17,9 @@ async fn chunks(reader: &mut dyn SnapshotReader, table: &TableVersion, rows: u64
     let mut ranges = Vec::new();
     let mut after = None;
     loop {
-        let until = must(reader.next_bound(&table.schema, after.as_ref(), rows).await);
-        ranges.push(KeyRange { after: after.clone(), until: until.clone() });
+        let rest = KeyRange { after, until: None };
+        let until = must(reader.next_bound(&table.schema, &rest, rows).await);
+        ranges.push(KeyRange { until: until.clone(), ..rest });
         assert!(ranges.len() < 10_000, "bounds don't come to an end");
         match until {
             Some(_) => after = until,
@@ -53,6 +54,48 @@ pub async fn chunks_cover_every_row_once_and_in_order(playground: &dyn Playgroun
             }
             assert_same_rows(&table.schema, &found, &all, "chunks");
         }
+    }
+}
+
+/// The last row's key is an upper bound of all rows, and rows behind an upper bound are never part of a chunk.
+pub async fn the_last_bound_ends_the_table(playground: &dyn Playground) {
+    let mut reader = reader(playground).await;
+    for sample in playground.samples() {
+        let name = create_sample(playground, sample.name, &sample).await;
+        let table = version_of(playground, &name).await;
+        if table.schema.row_key().is_none() {
+            continue;
+        }
+        let all = read_all(&mut *reader, &table, &KeyRange::default()).await;
+        let count = all.len() as u64;
+        let last = must(reader.last_bound(&table.schema).await);
+        let mut key = Vec::new();
+        let mut last_key = RowBatch::new(keys_of(&table.schema, &all).kinds().clone());
+        last_key.push_row(keys_of(&table.schema, &all).row(all.len() - 1));
+        last_key.encode(&mut key);
+        assert_eq!(last, Some(KeyBound { row: key }), "the last key of {name}");
+        let whole = KeyRange { after: None, until: last.clone() };
+        assert_eq!(
+            must(reader.count(&table.schema, &whole).await),
+            count,
+            "rows of {name} up to its last key"
+        );
+        let behind = KeyRange { after: last.clone(), until: None };
+        assert_eq!(must(reader.count(&table.schema, &behind).await), 0, "rows of {name} behind its last key");
+        // Bounded from above by a row in the middle: what is behind it doesn't count.
+        let middle = must(reader.next_bound(&table.schema, &whole, count.div_ceil(2)).await);
+        let half = KeyRange { after: None, until: middle.clone() };
+        assert_eq!(must(reader.count(&table.schema, &half).await), count.div_ceil(2), "half of {name}");
+        assert_eq!(must(reader.next_bound(&table.schema, &half, count.div_ceil(2)).await), middle, "{name}");
+        assert_eq!(
+            must(reader.next_bound(&table.schema, &half, count.div_ceil(2) + 1).await),
+            None,
+            "{name}"
+        );
+        assert_eq!(must(reader.next_bound(&table.schema, &whole, count).await), last, "{name}");
+        assert_eq!(must(reader.next_bound(&table.schema, &whole, count + 1).await), None, "{name}");
+        playground.run(&format!("DELETE FROM {name}")).await;
+        assert_eq!(must(reader.last_bound(&table.schema).await), None, "the emptied {name}");
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Server {
     pub stop: CancellationToken,
     /// Fires with `Fault::Vanish`.
     pub vanished: CancellationToken,
+    /// A table that grows, as one at the source does that others write to: behind its last row, by more rows than a
+    /// chunk has whenever a bound is asked for.
+    growing: Mutex<Option<TableName>>,
     db: Mutex<Db>,
 }
 
@@ -95,6 +98,30 @@ impl Server {
 
     pub fn fail(&self, call: u64, fault: Fault) {
         *self.fault.lock().unwrap() = Some((call, fault));
+    }
+
+    pub fn let_grow(&self, table: &str) {
+        *self.growing.lock().unwrap() = Some(TableName::new("d", table));
+    }
+
+    fn grow(&self) {
+        let Some(name) = self.growing.lock().unwrap().clone() else { return };
+        let mut db = self.db.lock().unwrap();
+        let rows = db.source.entry(name).or_default();
+        let last = rows.iter().map(|row| row.0).max().unwrap_or(0);
+        assert!(rows.len() < 10_000, "the import follows a table that grows without an end");
+        rows.extend((1..=10).map(|n| (last + n, n)));
+    }
+
+    /// Rows of a table of the source in key order.
+    fn rows_in(&self, table: &TableName, range: &KeyRange) -> Vec<(i64, i64)> {
+        let (after, until) = (range.after.as_ref().map(bound_id), range.until.as_ref().map(bound_id));
+        let mut rows = self.db.lock().unwrap().source.get(table).cloned().unwrap_or_default();
+        rows.sort_unstable();
+        rows.retain(|(id, _)| {
+            after.is_none_or(|after| *id > after) && until.is_none_or(|until| *id <= until)
+        });
+        rows
     }
 
     /// The same databases, seen by a process that starts anew.
@@ -322,6 +349,15 @@ struct Reader {
     open: Option<std::vec::IntoIter<(i64, i64)>>,
 }
 
+fn bound(id: i64) -> KeyBound {
+    let mut batch = RowBatch::new([whimbrel_model::CellKind::Int].into());
+    batch.push_int(id);
+    batch.end_row();
+    let mut row = Vec::new();
+    batch.encode(&mut row);
+    KeyBound { row }
+}
+
 fn bound_id(bound: &KeyBound) -> i64 {
     let kinds = [whimbrel_model::CellKind::Int].into();
     let batch = RowBatch::decode(kinds, &bound.row).unwrap();
@@ -337,38 +373,26 @@ impl SnapshotReader for Reader {
         Err(unsupported())
     }
 
+    async fn last_bound(&mut self, table: &TableSchema) -> Result<Option<KeyBound>> {
+        self.server.plain_call().await?;
+        Ok(self.server.rows_in(&table.name, &KeyRange::default()).last().map(|row| bound(row.0)))
+    }
+
     async fn next_bound(
         &mut self,
         table: &TableSchema,
-        after: Option<&KeyBound>,
+        range: &KeyRange,
         rows: u64,
     ) -> Result<Option<KeyBound>> {
         self.server.plain_call().await?;
-        let after = after.map(bound_id);
-        let db = self.server.db.lock().unwrap();
-        let mut ids: Vec<i64> = db.source.get(&table.name).into_iter().flatten().map(|row| row.0).collect();
-        ids.sort_unstable();
-        let found = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after)).nth(rows as usize - 1);
-        Ok(found.map(|id| {
-            let mut batch = RowBatch::new([whimbrel_model::CellKind::Int].into());
-            batch.push_int(id);
-            batch.end_row();
-            let mut row = Vec::new();
-            batch.encode(&mut row);
-            KeyBound { row }
-        }))
+        let found = self.server.rows_in(&table.name, range).get(rows as usize - 1).map(|row| bound(row.0));
+        self.server.grow();
+        Ok(found)
     }
 
     async fn open_range(&mut self, table: &Arc<TableVersion>, range: &KeyRange) -> Result<()> {
         self.server.plain_call().await?;
-        let (after, until) = (range.after.as_ref().map(bound_id), range.until.as_ref().map(bound_id));
-        let db = self.server.db.lock().unwrap();
-        let mut rows = db.source.get(&table.schema.name).cloned().unwrap_or_default();
-        rows.sort_unstable();
-        rows.retain(|(id, _)| {
-            after.is_none_or(|after| *id > after) && until.is_none_or(|until| *id <= until)
-        });
-        self.open = Some(rows.into_iter());
+        self.open = Some(self.server.rows_in(&table.schema.name, range).into_iter());
         Ok(())
     }
 

@@ -138,6 +138,32 @@ async fn an_import_that_vanished_at_any_call_resumes() {
     }
 }
 
+/// The table grows faster than it is copied: the import ends where the table ended when its planning began, also when
+/// it is stopped and resumed. Later rows are the increments' business.
+#[tokio::test(start_paused = true)]
+async fn an_import_ends_however_fast_the_table_grows() {
+    let calls = {
+        let server = server();
+        server.let_grow("big");
+        import(&server, &CancellationToken::new()).await.unwrap();
+        server.calls()
+    };
+    for call in 1..calls {
+        let first = server();
+        first.let_grow("big");
+        first.fail(call, Fault::Stop);
+        let stopped = import(&first, &first.stop).await;
+        let begun = first.entries("chunk") > 0;
+        let second = first.restarted();
+        second.let_grow("big");
+        let report = import(&second, &CancellationToken::new()).await.unwrap();
+        let rows = report.tables[0].rows;
+        // Where nothing was recorded yet, planning begins anew, with the table as it is then.
+        assert!(rows == 60 || !begun && stopped.is_err(), "stopped at call {call}: {rows} rows");
+        assert_eq!(second.target_rows("big").len() as u64, rows, "stopped at call {call}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_import_that_is_done_reads_nothing_again() {
     let first = server();

@@ -115,6 +115,25 @@ impl MysqlSnapshotReader {
         row.map_err(|error| read_error(table, doing, error))
     }
 
+    /// Runs a statement that selects the row key's columns.
+    async fn key_of_first_row(
+        &mut self,
+        table: &TableSchema,
+        doing: &str,
+        sql: Vec<u8>,
+        columns: &[CellReader],
+    ) -> Result<Option<KeyBound>> {
+        let Some(row) = self.first_row(&table.name, doing, sql).await? else { return Ok(None) };
+        let mut batch = RowBatch::new(self.table_sql(table).row_key()?.kinds());
+        for (column, cell) in columns.iter().zip(row.cells()) {
+            column.push(&mut batch, cell.as_deref()).map_err(|error| cell_error(&table.name, error))?;
+        }
+        batch.end_row();
+        let mut encoded = Vec::new();
+        batch.encode(&mut encoded);
+        Ok(Some(KeyBound { row: encoded }))
+    }
+
     fn table_sql<'a>(&self, table: &'a TableSchema) -> TableSql<'a> {
         TableSql::new(table, self.flavor, self.restrictions.get(&table.name).cloned())
     }
@@ -151,25 +170,21 @@ impl SnapshotReader for MysqlSnapshotReader {
         Ok(TableEstimate { rows: row.parse(0).unwrap_or_default(), bytes: row.parse(1).unwrap_or_default() })
     }
 
+    async fn last_bound(&mut self, table: &TableSchema) -> Result<Option<KeyBound>> {
+        let mut sql = self.statement();
+        let columns = self.table_sql(table).push_last_bound(&mut sql)?;
+        self.key_of_first_row(table, "looking for the end of the table", sql, &columns).await
+    }
+
     async fn next_bound(
         &mut self,
         table: &TableSchema,
-        after: Option<&KeyBound>,
+        range: &KeyRange,
         rows: u64,
     ) -> Result<Option<KeyBound>> {
-        let parts = self.table_sql(table);
         let mut sql = self.statement();
-        let columns = parts.push_next_bound(&mut sql, after, rows)?;
-        let row = self.first_row(&table.name, "looking for the end of a chunk", sql).await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut batch = RowBatch::new(parts.row_key()?.kinds());
-        for (column, cell) in columns.iter().zip(row.cells()) {
-            column.push(&mut batch, cell.as_deref()).map_err(|error| cell_error(&table.name, error))?;
-        }
-        batch.end_row();
-        let mut encoded = Vec::new();
-        batch.encode(&mut encoded);
-        Ok(Some(KeyBound { row: encoded }))
+        let columns = self.table_sql(table).push_next_bound(&mut sql, range, rows)?;
+        self.key_of_first_row(table, "looking for the end of a chunk", sql, &columns).await
     }
 
     async fn open_range(&mut self, table: &Arc<TableVersion>, range: &KeyRange) -> Result<()> {

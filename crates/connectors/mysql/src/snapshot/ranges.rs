@@ -6,7 +6,7 @@ use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, KeyBound, KeyRange, 
 use whimbrel_model::{RowBatch, RowRef, TableName, TableSchema};
 
 use crate::sql::cell::CellReader;
-use crate::sql::keys::{KeyError, ListForm, RowKey, push_table};
+use crate::sql::keys::{Direction, KeyError, ListForm, RowKey, push_table};
 use crate::sql::literal::push_u64;
 use crate::wire::push_identifier;
 
@@ -42,20 +42,35 @@ impl<'a> TableSql<'a> {
         })
     }
 
-    /// The key of the `rows`th row after `after`.
+    /// The key of the last row.
+    pub(super) fn push_last_bound(&self, sql: &mut Vec<u8>) -> Result<Vec<CellReader>> {
+        self.push_nth_key(sql, &KeyRange::default(), Direction::Backwards, 1)
+    }
+
+    /// The key of the `rows`th row of a range.
     pub(super) fn push_next_bound(
         &self,
         sql: &mut Vec<u8>,
-        after: Option<&KeyBound>,
+        range: &KeyRange,
+        rows: u64,
+    ) -> Result<Vec<CellReader>> {
+        self.push_nth_key(sql, range, Direction::Forwards, rows)
+    }
+
+    fn push_nth_key(
+        &self,
+        sql: &mut Vec<u8>,
+        range: &KeyRange,
+        direction: Direction,
         rows: u64,
     ) -> Result<Vec<CellReader>> {
         let key = self.row_key()?;
         let columns = key.columns.iter().map(|column| (column.name, column.data_type));
         let readers = push_columns(sql, columns);
         self.push_from(sql);
-        self.push_bounds(sql, after, None)?;
+        self.push_bounds(sql, range.after.as_ref(), range.until.as_ref())?;
         sql.extend_from_slice(b" ORDER BY ");
-        key.push_order(sql);
+        key.push_order(sql, direction);
         sql.extend_from_slice(b" LIMIT 1 OFFSET ");
         push_u64(sql, rows.saturating_sub(1));
         Ok(readers)
@@ -68,7 +83,7 @@ impl<'a> TableSql<'a> {
         self.push_where(sql, range.after.as_ref(), range.until.as_ref())?;
         if let Some(key) = &self.key {
             sql.extend_from_slice(b" ORDER BY ");
-            key.push_order(sql);
+            key.push_order(sql, Direction::Forwards);
         }
         Ok(readers)
     }

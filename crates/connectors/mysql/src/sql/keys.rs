@@ -44,6 +44,13 @@ pub struct RowKey<'a> {
     pub columns: Vec<KeyColumn<'a>>,
 }
 
+/// Which way a key is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Forwards,
+    Backwards,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     /// Rows with a greater key.
@@ -79,13 +86,13 @@ impl<'a> RowKey<'a> {
     }
 
     /// Appends `` `a`,`b` DESC ``.
-    pub fn push_order(&self, out: &mut Vec<u8>) {
+    pub fn push_order(&self, out: &mut Vec<u8>, direction: Direction) {
         for (index, column) in self.columns.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
             push_identifier(out, column.name);
-            if column.descending {
+            if column.descending != (direction == Direction::Backwards) {
                 out.extend_from_slice(b" DESC");
             }
         }
@@ -351,9 +358,14 @@ mod tests {
         let (after, until) = both(&table, &[ValueRef::Int(1), ValueRef::Int(2)]);
         assert_eq!(after, "(`a`>1 OR (`a`=1 AND `b`<2))");
         assert_eq!(until, "(`a`<1 OR (`a`=1 AND `b`>=2))");
-        let mut order = Vec::new();
-        RowKey::of(&table, true).unwrap().push_order(&mut order);
-        assert_eq!(text(order), "`a`,`b` DESC");
+        let key = RowKey::of(&table, true).unwrap();
+        for (direction, expected) in
+            [(Direction::Forwards, "`a`,`b` DESC"), (Direction::Backwards, "`a` DESC,`b`")]
+        {
+            let mut order = Vec::new();
+            key.push_order(&mut order, direction);
+            assert_eq!(text(order), expected);
+        }
     }
 
     #[test]
