@@ -114,7 +114,7 @@ fn server_kind(code: u16, message: &str, during: During) -> ErrorKind {
         }
         // Shutdown in progress, killed, network errors seen by the server, idle disconnects: as
         // `WireError::is_connection_lost` has it.
-        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 => match during {
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 5066 => match during {
             During::Connect => ErrorKind::Unreachable,
             During::Statement | During::Ddl => ErrorKind::ConnectionLost,
         },
@@ -314,6 +314,7 @@ mod tests {
             (4030, "Over tenant memory limits", Policy::Retry),
             (1021, "Disk full", Policy::Retry),
             (1053, "Server shutdown in progress", Policy::Retry),
+            (5066, "Session interrupted", Policy::Retry),
             (1153, "Got a packet bigger than 'max_allowed_packet' bytes", Policy::Park),
             (1406, "Data too long for column 'a' at row 1", Policy::Park),
             (4025, "CONSTRAINT `c` failed for `d`.`t`", Policy::Park),

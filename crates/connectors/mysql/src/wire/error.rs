@@ -117,10 +117,10 @@ impl WireError {
             | Self::HeartbeatTimeout { .. }
             | Self::Closed { .. }
             | Self::Poisoned => true,
-            // Shutdown, aborted connections, network errors seen by the server, killed connection (MariaDB 1927),
-            // idle disconnect (MySQL 4031).
+            // Shutdown, aborted connections, network errors seen by the server, killed connection (MariaDB 1927,
+            // OceanBase 5066), idle disconnect (MySQL 4031).
             Self::Server { code, .. } => {
-                matches!(code, 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031)
+                matches!(code, 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 5066)
             }
             _ => false,
         }
