@@ -11,8 +11,8 @@ const ROW: &str = "'it''s \\\\ \\n caf\u{e9}', 0.1, 0.1, '{\"k\": [1, \"v\"]}', 
                    'y', 'p,q', 77, -12.345678, '-01:02:03.004', 2024, ST_GeomFromText('POINT(1 2)')";
 const OTHER: &str = "'other', 0.2, 0.30000000000000004, '[]', '', NULL, 'x', '', 0, 0, NULL, 0, NULL";
 
-async fn planted(source: &str, target: &str) -> Pair {
-    let mut pair = Pair::new(source, target, "fix").await;
+async fn planted(source: &str, target: &str, test: &str) -> Pair {
+    let mut pair = Pair::new(source, target, test).await;
     pair.create(DDL, &[]).await;
     pair.source.run(&format!("INSERT INTO t VALUES (1,{ROW}),(2,{ROW}),(3,{ROW})")).await;
     pair.target.run(&format!("INSERT INTO t VALUES (1,{OTHER}),(3,{ROW}),(4,{ROW})")).await;
@@ -24,7 +24,7 @@ const SHOWN: &str = "SELECT id, s, f*1e0, d, REPLACE(j,' ',''), HEX(b), dt, e, s
 #[tokio::test]
 async fn a_correction_and_its_inverse_are_exact_in_every_type() {
     for (source, target) in PAIRS {
-        let mut pair = planted(source, target).await;
+        let mut pair = planted(source, target, "inverse").await;
         let before = pair.target.rows(SHOWN).await;
         let folder = tempfile::tempdir().unwrap();
         let report = run(&pair, folder.path()).await;
@@ -70,7 +70,7 @@ async fn a_row_that_has_changed_since_is_left_alone() {
             "y=2000",
             "g=ST_GeomFromText('POINT(0 0)')",
         ] {
-            let mut pair = planted(source, target).await;
+            let mut pair = planted(source, target, "changed").await;
             let folder = tempfile::tempdir().unwrap();
             run(&pair, folder.path()).await;
             pair.target
@@ -97,7 +97,7 @@ async fn apply(pair: &Pair, folder: &Path, expected: &[u64]) {
 #[tokio::test]
 async fn the_file_runs_as_it_is() {
     let (source, target) = PAIRS[2];
-    let mut pair = planted(source, target).await;
+    let mut pair = planted(source, target, "script").await;
     let folder = tempfile::tempdir().unwrap();
     run(&pair, folder.path()).await;
     let path = folder.path().join(format!("{}.t.corrections.sql", pair.target.database));
