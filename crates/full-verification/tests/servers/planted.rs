@@ -63,10 +63,10 @@ async fn a_change_in_any_type_is_found_by_digest_and_by_row_alike() {
         }
         // What corrects one side makes them equal.
         let mut session = pair.target.session().await;
-        for index in 0..TYPES.len() {
+        for (index, (data_type, ..)) in TYPES.iter().enumerate() {
             for kind in ["d", "r"] {
                 let changed = correct(&pair, &mut session, folder.path(), &format!("{kind}{index:02}")).await;
-                assert_eq!(changed, [1], "{target}: {}", TYPES[index].0);
+                assert_eq!(changed, [1], "{target}: {data_type}");
             }
         }
         assert!(run(&pair, folder.path()).await.is_equal(), "{target}");
