@@ -2,9 +2,12 @@
 //!
 //! The source's key is walked in chunks. Where both servers order the key alike, the chunk's range is compared as a
 //! range: by digest if that is comparable, else by reading both sides and pairing the rows. That finds rows that
-//! the source lacks as well, since the ranges cover the whole target. Where they may order it differently (text
-//! under different collations), the target's rows are fetched by key, and a second walk over the target's own key
-//! looks for what the source lacks.
+//! the source lacks as well, up to the source's last row; a second walk over the target's key looks at what is behind
+//! it. Where they may order it differently (text under different collations), the target's rows are fetched by key, and
+//! the second walk is over all of the target.
+//!
+//! Both walks end at the row that was the last one when the table's turn came: rows that come later, with a greater key,
+//! are not compared. Otherwise a verification that is slower than the table grows would never end.
 //!
 //! A chunk whose rows turn out to be larger than its share of memory is compared in parts: what has been read up to
 //! some key is a range of its own. Several workers take chunks of the same table; what they find goes through one
@@ -25,7 +28,7 @@ use crate::loaded::Loaded;
 use crate::output::{Files, Found};
 use crate::pairing::{Pairing, Side};
 use crate::recheck::{self, Suspects};
-use crate::{Shared, Sides, Work};
+use crate::{Shared, Sides, VerifyTable, Work};
 
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
 /// Assumed where nothing is known about a table.
@@ -87,31 +90,108 @@ pub(crate) async fn plan(
 ) -> Result<()> {
     let table = &shared.tables[run.index];
     let pairing = Pairing::new(table)?;
-    let walks: &[Side] = if pairing.ranges_meet() { &[Side::Source] } else { &[Side::Source, Side::Target] };
-    for &side in walks {
-        let version = match side {
-            Side::Source => &table.plan.source,
-            Side::Target => &table.target,
-        };
-        let rows = chunk_rows(shared, sides, version, side).await?;
-        let mut after = None;
-        loop {
-            shared.check_cancelled()?;
-            let rest = KeyRange { after: after.take(), until: None };
-            let until = next_bound(shared, sides, version, side, &rest, rows).await?;
-            let range = KeyRange { until: until.clone(), ..rest };
-            run.pending.fetch_add(1, Ordering::AcqRel);
-            let work = Work::Chunk { run: run.clone(), side, range };
-            chunks.send(work).await.map_err(|_| {
-                ConnectorError::new(ErrorKind::Cancelled, "verification", "the workers have stopped")
-            })?;
-            if until.is_none() || is_full(shared, run.index) {
-                break;
-            }
-            after = until;
-        }
+    let meet = pairing.ranges_meet();
+    let mut planner = Planner { shared, sides, run, chunks };
+    let rows = planner.chunk_rows(Side::Source).await?;
+    let everything = KeyRange::default();
+    if meet && planner.bound(Side::Source, Bound::Next(&everything, rows)).await?.is_none() {
+        // A small table: one range is all of it on both sides.
+        return planner.hand_out(Side::Source, everything).await;
+    }
+    let target_end = planner.bound(Side::Target, Bound::Last).await?;
+    let end = planner.bound(Side::Source, Bound::Last).await?;
+    if let Some(end) = &end {
+        planner.walk(Side::Source, None, end, rows).await?;
+    }
+    // What the source lacks: behind its last row where ranges meet, anywhere where they don't.
+    let after = end.filter(|_| meet).map(|end| pairing.target_bound(&end)).transpose()?;
+    if let Some(end) = target_end {
+        let rows = planner.chunk_rows(Side::Target).await?;
+        planner.walk(Side::Target, after, &end, rows).await?;
     }
     Ok(())
+}
+
+/// A bound to be asked for.
+#[derive(Clone, Copy)]
+enum Bound<'a> {
+    /// Of the table.
+    Last,
+    /// Of the first so many rows of a range.
+    Next(&'a KeyRange, u64),
+}
+
+struct Planner<'a> {
+    shared: &'a Shared,
+    sides: &'a mut Sides,
+    run: &'a Arc<TableRun>,
+    chunks: &'a Sender<Work>,
+}
+
+impl Planner<'_> {
+    /// Hands out the chunks of one side between two keys.
+    async fn walk(
+        &mut self,
+        side: Side,
+        mut after: Option<KeyBound>,
+        end: &KeyBound,
+        rows: u64,
+    ) -> Result<()> {
+        loop {
+            self.shared.check_cancelled()?;
+            let rest = KeyRange { after: after.take(), until: Some(end.clone()) };
+            let found = self.bound(side, Bound::Next(&rest, rows)).await?;
+            let until = found.unwrap_or_else(|| end.clone());
+            self.hand_out(side, KeyRange { until: Some(until.clone()), ..rest }).await?;
+            if until == *end || is_full(self.shared, self.run.index) {
+                return Ok(());
+            }
+            after = Some(until);
+        }
+    }
+
+    async fn hand_out(&mut self, side: Side, range: KeyRange) -> Result<()> {
+        self.run.pending.fetch_add(1, Ordering::AcqRel);
+        let work = Work::Chunk { run: self.run.clone(), side, range };
+        self.chunks.send(work).await.map_err(|_| {
+            ConnectorError::new(ErrorKind::Cancelled, "verification", "the workers have stopped")
+        })
+    }
+
+    async fn chunk_rows(&mut self, side: Side) -> Result<u64> {
+        let shared = self.shared;
+        let schema = &version(&shared.tables[self.run.index], side).schema;
+        let mut backoff = Backoff::new(shared.options.retry_for);
+        let estimate = loop {
+            let found = match reader(self.sides, shared, side).await {
+                Ok(reader) => reader.estimate(schema).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(estimate) => break estimate,
+                Err(error) => shared.wait(self.sides, backoff.after(error)?).await?,
+            }
+        };
+        let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES).max(1);
+        Ok((shared.options.chunk_bytes / row_bytes).clamp(1, shared.options.chunk_rows.max(1)))
+    }
+
+    async fn bound(&mut self, side: Side, bound: Bound<'_>) -> Result<Option<KeyBound>> {
+        let shared = self.shared;
+        let schema = &version(&shared.tables[self.run.index], side).schema;
+        let mut backoff = Backoff::new(shared.options.retry_for);
+        loop {
+            let found = match (reader(self.sides, shared, side).await, bound) {
+                (Ok(reader), Bound::Last) => reader.last_bound(schema).await,
+                (Ok(reader), Bound::Next(range, rows)) => reader.next_bound(schema, range, rows).await,
+                (Err(error), _) => Err(error),
+            };
+            match found {
+                Ok(bound) => return Ok(bound),
+                Err(error) => shared.wait(self.sides, backoff.after(error)?).await?,
+            }
+        }
+    }
 }
 
 /// True where so much differs that reading on is no use.
@@ -124,47 +204,17 @@ fn is_full(shared: &Shared, index: usize) -> bool {
     full
 }
 
+fn version(table: &VerifyTable, side: Side) -> &Arc<TableVersion> {
+    match side {
+        Side::Source => &table.plan.source,
+        Side::Target => &table.target,
+    }
+}
+
 async fn reader<'s>(sides: &'s mut Sides, shared: &Shared, side: Side) -> Result<&'s mut dyn SnapshotReader> {
     match side {
         Side::Source => sides.source(shared).await,
         Side::Target => sides.target(shared).await,
-    }
-}
-
-async fn chunk_rows(shared: &Shared, sides: &mut Sides, version: &TableVersion, side: Side) -> Result<u64> {
-    let mut backoff = Backoff::new(shared.options.retry_for);
-    let estimate = loop {
-        let found = match reader(sides, shared, side).await {
-            Ok(reader) => reader.estimate(&version.schema).await,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(estimate) => break estimate,
-            Err(error) => shared.wait(sides, backoff.after(error)?).await?,
-        }
-    };
-    let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES).max(1);
-    Ok((shared.options.chunk_bytes / row_bytes).clamp(1, shared.options.chunk_rows.max(1)))
-}
-
-async fn next_bound(
-    shared: &Shared,
-    sides: &mut Sides,
-    version: &TableVersion,
-    side: Side,
-    range: &KeyRange,
-    rows: u64,
-) -> Result<Option<KeyBound>> {
-    let mut backoff = Backoff::new(shared.options.retry_for);
-    loop {
-        let found = match reader(sides, shared, side).await {
-            Ok(reader) => reader.next_bound(&version.schema, range, rows).await,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(bound) => return Ok(bound),
-            Err(error) => shared.wait(sides, backoff.after(error)?).await?,
-        }
     }
 }
 
@@ -220,10 +270,7 @@ async fn part(
     {
         return Ok(Part { rows, digested: true, ..Part::default() });
     }
-    let version = match side {
-        Side::Source => &pairing.table.plan.source,
-        Side::Target => &pairing.table.target,
-    };
+    let version = version(pairing.table, side);
     let reader = reader(sides, shared, side).await?;
     let mut loaded = Loaded::read(reader, &pairing, side, version, range, shared.part_bytes()).await?;
     let cut = loaded.cut.take();

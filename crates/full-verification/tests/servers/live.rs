@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify, watch};
 use whimbrel_connector::Result;
-use whimbrel_full_verification::AppliedPosition;
+use whimbrel_full_verification::{AppliedPosition, Unattended, VerifyOptions};
 use whimbrel_model::Position;
 
 use crate::pair::{PAIRS, Pair, Session};
-use crate::verify::{counts, lines, options, run_with};
+use crate::verify::{counts, lines, of, options, run_with};
 
 /// Most transactions that the target is behind. Without a limit a slow target would be ever further behind, and each
 /// wait for it longer.
@@ -105,6 +105,39 @@ impl AppliedPosition for Applier {
         self.applied.subscribe().wait_for(|applied| *applied >= written).await.expect("the sender is ours");
         Ok(())
     }
+}
+
+/// Rows come in faster than they can be compared: what is there when the table's turn comes is compared, no more.
+#[tokio::test]
+async fn a_verification_ends_however_fast_the_table_grows() {
+    let (source, target) = PAIRS[2];
+    let mut pair = Pair::new(source, target, "grows").await;
+    pair.create("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)", &[]).await;
+    let insert = |rows: usize| format!("INSERT INTO t (v) VALUES {}", vec!["(1)"; rows].join(","));
+    for side in [&mut pair.source, &mut pair.target] {
+        side.run(&insert(300)).await;
+    }
+    let mut writers = [pair.source.session().await, pair.target.session().await];
+    let folder = tempfile::tempdir().unwrap();
+    let options = VerifyOptions { chunk_rows: 5, ..options(&pair, folder.path()).await };
+    let ended = AtomicBool::new(false);
+    let verifying = async {
+        let quiet = Arc::new(Unattended { pause: Duration::from_millis(50) });
+        let verification = run_with(&pair, options, quiet);
+        let report = tokio::time::timeout(Duration::from_secs(120), verification).await;
+        ended.store(true, Ordering::SeqCst);
+        report.expect("the verification follows the table").unwrap()
+    };
+    let writing = async {
+        while !ended.load(Ordering::SeqCst) {
+            for writer in &mut writers {
+                writer.run(&insert(1000)).await;
+            }
+        }
+    };
+    let (report, ()) = tokio::join!(verifying, writing);
+    assert_eq!(counts(&report, "t"), [0, 0, 0, 0]);
+    assert!(of(&report, "t").rows >= 300);
 }
 
 const DDL: &str = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), n INT);
