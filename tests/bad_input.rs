@@ -296,10 +296,17 @@ async fn a_read_only_target(server: &Server, root: &mut Sql) {
     let most = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, LOCK TABLES";
     root.run(&format!("GRANT {most} ON *.* TO writer")).await;
     root.run("SET GLOBAL read_only = ON").await;
+    let before = root.column("SHOW DATABASES").await;
     let task = Task::new("migrate", &scene.source.url(), &server.url_of("writer", PASSWORD))
         .include(&format!("{}.*", scene.db));
     let wanted = Wanted { code: 4, errors: &["WB-3005"], says: &["read_only"] };
     assert_refused("a read-only target", &task.run().await, &wanted);
+    assert_eq!(root.column("SHOW DATABASES").await, before, "databases of a target that can't be written");
+    // An administrator writes to it all the same, and is warned.
+    let task =
+        Task::new("migrate", &scene.source.url(), &server.root_url()).include(&format!("{}.*", scene.db));
+    let outcome = task.run().await.expect(0);
+    assert!(outcome.text().contains("read_only"), "{}", outcome.text());
     root.run("SET GLOBAL read_only = OFF").await;
 }
 
