@@ -19,7 +19,7 @@ fuzz:          ## fuzz every target for MINUTES (1) each
 	dev/fuzz $(or $(MINUTES),1)
 
 servers:       ## start the servers of the tests
-	dev/servers up mysql97 mariadb1011 seekdb
+	dev/servers up $$(dev/servers list)
 
 stop:          ## stop them, and what the demo left running
 	dev/demo stop

@@ -12,4 +12,3 @@ mod import;
 mod kinds;
 mod pair;
 mod resume;
-mod speed;

@@ -14,6 +14,5 @@ mod overlap;
 mod parked;
 mod script;
 mod server;
-mod speed;
 mod stored;
 mod workload;
