@@ -73,7 +73,7 @@ async fn status_metrics_and_page_show_the_task() {
     assert_prometheus(&metrics.body);
     assert!(metrics.body.contains("whimbrel_phase{phase=\"incremental\"} 1"), "{}", metrics.body);
     let page = http::get(running.port, "/").await.expect("the page answers");
-    assert!(page.head.contains("text/html") && page.body.contains("/status"), "{}", page.body);
+    assert!(page.head.contains("text/html") && page.body.contains("fetch(\"status\")"), "{}", page.body);
     assert_eq!(http::get(running.port, "/nothing").await.map(|answer| answer.status), Some(404));
     assert!(
         !format!("{status}{}{}", metrics.body, page.body).contains("whimbrel:whimbrel"),

@@ -325,12 +325,12 @@ impl Writer {
         let found = self.sql.rows(&format!("SELECT id, email FROM account WHERE {account}")).await;
         let Some([Some(id), Some(email)]) = found.first().map(Vec::as_slice) else { return self.insert() };
         let new_id = self.random.between(40_001, 60_000);
+        // One that was handed over before gets no longer by it.
+        let origin = email.rsplit(' ').next().unwrap_or_default();
         vec![
             format!("DELETE FROM account WHERE id = {id}"),
             format!("INSERT INTO account (id, email, balance) VALUES ({new_id}, '{email}', 0)"),
-            format!(
-                "INSERT INTO account (id, email, balance) VALUES ({id}, CONCAT('again ', '{email}', {new_id}), 1)"
-            ),
+            format!("INSERT INTO account (id, email, balance) VALUES ({id}, 'again{new_id} {origin}', 1)"),
         ]
     }
 
