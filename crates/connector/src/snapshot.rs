@@ -44,8 +44,8 @@ pub struct RangeDigest {
 #[async_trait]
 pub trait SnapshotReader: Send {
     /// From now on rows of `table` that don't fulfil `condition` are as if they weren't there: `open_range`, `fetch`,
-    /// `count` and digests leave them out. [`SnapshotReader::estimate`] and [`SnapshotReader::next_bound`] don't heed it:
-    /// chunks are cut by the table's keys, whatever the condition. `condition` is SQL over the table's columns that
+    /// `count` and digests leave them out. [`SnapshotReader::estimate`] and bounds don't heed it: chunks are cut by the
+    /// table's keys, whatever the condition. `condition` is SQL over the table's columns that
     /// means the same in every session; several calls for one table replace one another.
     ///
     /// # Errors
