@@ -96,6 +96,16 @@ impl Server {
         if self.is_oceanbase() { self.url() } else { self.root_url() }
     }
 
+    /// The password of [`Server::target_url`]; empty for none.
+    pub fn password(&self) -> String {
+        let url = self.target_url();
+        let login = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(login, _)| login);
+        login
+            .and_then(|login| login.split_once(':'))
+            .map(|(_, password)| password.to_owned())
+            .unwrap_or_default()
+    }
+
     /// A URL with another login.
     pub fn url_of(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@127.0.0.1:{}/", self.scheme(), self.port())

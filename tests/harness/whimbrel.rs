@@ -111,8 +111,14 @@ impl Task {
         self.folder.path().join("report.json")
     }
 
-    fn is_store(&self) -> bool {
-        self.command.first().is_some_and(|word| word == "store")
+    /// True for commands that know the flag `--report`.
+    fn reports(&self) -> bool {
+        self.command.first().is_some_and(|word| !matches!(word.as_str(), "store" | "ddl" | "parked"))
+    }
+
+    /// True for commands that know the flag `--home`.
+    fn has_home(&self) -> bool {
+        self.command.first().is_some_and(|word| !matches!(word.as_str(), "verify" | "ddl"))
     }
 
     /// Starts it, with a port to ask for its status.
@@ -123,15 +129,13 @@ impl Task {
         words.push(env!("CARGO_BIN_EXE_whimbrel").to_owned());
         words.extend(self.command.iter().cloned());
         words.extend(self.arguments.iter().cloned());
-        if let Some(home) =
-            self.home.as_ref().filter(|_| self.command.first().is_some_and(|word| word != "verify"))
-        {
+        if let Some(home) = self.home.as_ref().filter(|_| self.has_home()) {
             words.extend(["--home".to_owned(), home.display().to_string()]);
         }
         if migrates && !self.arguments.iter().any(|argument| argument == "--listen") {
             words.extend(["--listen".to_owned(), format!("127.0.0.1:{port}")]);
         }
-        if !self.is_store() && !self.arguments.iter().any(|argument| argument == "--report") {
+        if self.reports() && !self.arguments.iter().any(|argument| argument == "--report") {
             words.extend(["--report".to_owned(), self.report_path().display().to_string()]);
         }
         std::fs::remove_file(self.report_path()).ok();

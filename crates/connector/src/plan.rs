@@ -55,13 +55,25 @@ impl TablePlan {
     /// A source column that isn't generated at the target and doesn't exist there; a row key of the target
     /// over columns that the source doesn't have.
     pub fn new(source: Arc<TableVersion>, target: Arc<TableSchema>) -> Result<Self, PlanError> {
+        Self::leaving_out(source, target, &|_| false)
+    }
+
+    /// As [`TablePlan::new`], but source columns that `left_out` names need not be at the target.
+    ///
+    /// # Errors
+    /// As [`TablePlan::new`], for all other columns.
+    pub fn leaving_out(
+        source: Arc<TableVersion>,
+        target: Arc<TableSchema>,
+        left_out: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, PlanError> {
         let mut columns = Vec::with_capacity(source.schema.columns.len());
         for (index, column) in source.schema.columns.iter().enumerate() {
             match target.column_index(&column.name) {
                 Some(at) if target.columns[at].generated.is_some() => {}
                 Some(at) => columns.push(ColumnMap { source: index, target: at }),
                 // A generated column holds nothing that the target couldn't do without.
-                None if column.generated.is_some() => {}
+                None if column.generated.is_some() || left_out(&column.name) => {}
                 None => {
                     return Err(PlanError::MissingColumn {
                         table: target.name.to_string(),

@@ -99,6 +99,10 @@ pub trait Writer: Send {
     async fn fetch_by_unique_key(&mut self, plan: &TablePlan, key: &str, row: RowRef<'_>)
     -> Result<RowBatch>;
 
+    /// Runs one statement that changes rows, as a person wrote it, in the open transaction. Returns how many rows it
+    /// concerned. Not for statements that end a transaction.
+    async fn execute(&mut self, default_schema: &str, sql: &str) -> Result<u64>;
+
     /// Runs one DDL statement. Not inside a transaction.
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()>;
 

@@ -17,11 +17,13 @@
 //! | `render.rs` | SQL of columns, keys, tables |
 //! | `object/` | views, triggers, routines, events, sequences |
 //! | `statement.rs`, `clause.rs` | statements of a source's log |
+//! | `kind.rs` | kinds of statements and clauses, by which users decide |
 //! | `applied.rs` | whether a statement's effect is there already |
 
 mod applied;
 mod clause;
 mod collation;
+mod kind;
 mod object;
 mod partitioning;
 mod profile;
@@ -31,12 +33,13 @@ mod schema;
 mod statement;
 mod table;
 
-pub use applied::is_applied;
+pub use applied::{is_applied, is_renamed};
+pub use kind::DdlKind;
 pub use object::{ConvertedObject, ObjectContext, ObjectDdl, convert_object, convert_objects};
 pub use profile::TargetProfile;
 pub use rules::{RULES, Rule};
 pub use schema::create_schema;
-pub use statement::{StatementError, TargetStatement, convert_statement};
+pub use statement::{Routes, StatementError, TargetStatement, convert_routed, convert_statement};
 pub use table::{ConvertedTable, NamedDdl, convert_table};
 
 /// How much a change matters.

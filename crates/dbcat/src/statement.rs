@@ -7,6 +7,7 @@ use whimbrel_mysql_ddl::ast::{AlterClause, AlterTable, Body};
 use whimbrel_mysql_ddl::{ParseError, ParseOptions};
 
 use crate::clause::{Clauses, Stage, TargetClause};
+use crate::kind::DdlKind;
 use crate::profile::TargetProfile;
 use crate::render::{quoted, quoted_table};
 use crate::table::convert_table;
@@ -32,30 +33,64 @@ pub enum StatementError {
     Inconsistent(String),
     #[error("table {0} comes from outside of the migration, so its rows are not at the target")]
     RenamedIn(TableName),
-    #[error("table {from} leaves the migration as {to}")]
-    RenamedOut { from: TableName, to: TableName },
 }
 
-/// Converts a statement. `route` gives a source table's name at the target, `None` for tables that aren't
-/// migrated.
+/// What a migration has to say about a statement.
+#[derive(Clone, Copy)]
+pub struct Routes<'a> {
+    /// A source table's name at the target, `None` for tables that aren't migrated.
+    pub route: &'a dyn Fn(&TableName) -> Option<TableName>,
+    /// What a table that leaves the migration is called at the target, where it stays.
+    pub away: &'a dyn Fn(&TableName) -> TableName,
+    /// Which clauses of ALTER TABLE are carried over.
+    pub keeps: &'a dyn Fn(DdlKind) -> bool,
+}
+
+/// Converts a statement with all its clauses; a table that leaves the migration keeps its new name at the target.
 ///
 /// # Errors
-/// What can't be carried over is named; nothing is guessed.
+/// As [`convert_routed`].
 pub fn convert_statement(
     ddl: &Ddl,
     options: &ParseOptions,
     target: &TargetProfile,
     route: &dyn Fn(&TableName) -> Option<TableName>,
 ) -> Result<Vec<TargetStatement>, StatementError> {
+    let routes = Routes { route, away: &TableName::clone, keeps: &|_| true };
+    convert_routed(ddl, options, target, routes)
+}
+
+/// Converts a statement.
+///
+/// # Errors
+/// What can't be carried over is named; nothing is guessed.
+pub fn convert_routed(
+    ddl: &Ddl,
+    options: &ParseOptions,
+    target: &TargetProfile,
+    routes: Routes<'_>,
+) -> Result<Vec<TargetStatement>, StatementError> {
     if ddl.effects.is_empty() {
         return Ok(Vec::new());
     }
-    let converter = Converter { target, route, out: Vec::new() };
+    let converter = Converter { target, routes, route: routes.route, out: Vec::new() };
     converter.convert(ddl, options)
+}
+
+/// True where some name is there before or after the renames, but not both.
+fn leaves_a_trace(renames: &[(TableName, TableName)]) -> bool {
+    let mut there: BTreeMap<&TableName, (bool, bool)> = BTreeMap::new();
+    for (from, to) in renames {
+        // A name that is met first as an old one was there before, one that is met first as a new one wasn't.
+        there.entry(from).or_insert((true, true)).1 = false;
+        there.entry(to).or_insert((false, false)).1 = true;
+    }
+    there.values().any(|(before, after)| before != after)
 }
 
 struct Converter<'a> {
     target: &'a TargetProfile,
+    routes: Routes<'a>,
     route: &'a dyn Fn(&TableName) -> Option<TableName>,
     out: Vec<TargetStatement>,
 }
@@ -112,15 +147,22 @@ impl Converter<'_> {
                 _ => {}
             }
         }
-        // Swaps need their names exchanged in one statement.
-        if let Some((_, first)) = renames.first().cloned() {
+        self.rename_all(&renames);
+        Ok(())
+    }
+
+    /// One statement, so that others see all names changed at once; unless the names are the same before and after:
+    /// whether tables have changed places couldn't be seen after a crash, so each rename is a statement of its own.
+    fn rename_all(&mut self, renames: &[(TableName, TableName)]) {
+        let at_once = if leaves_a_trace(renames) { renames.len() } else { 1 };
+        for renames in renames.chunks(at_once.max(1)) {
+            let Some((_, first)) = renames.first() else { continue };
             let list: Vec<String> = renames
                 .iter()
                 .map(|(from, to)| format!("{} TO {}", quoted_table(from), quoted_table(to)))
                 .collect();
-            self.push(first, format!("RENAME TABLE {}", list.join(", ")), false);
+            self.push(first.clone(), format!("RENAME TABLE {}", list.join(", ")), false);
         }
-        Ok(())
     }
 
     fn rename(
@@ -132,7 +174,7 @@ impl Converter<'_> {
             (Some(old), Some(new)) => Ok(Some((old, new))),
             (None, None) => Ok(None),
             (None, Some(_)) => Err(StatementError::RenamedIn(to.clone())),
-            (Some(_), None) => Err(StatementError::RenamedOut { from: from.clone(), to: to.clone() }),
+            (Some(old), None) => Ok(Some((old, (self.routes.away)(to)))),
         }
     }
 
@@ -150,9 +192,11 @@ impl Converter<'_> {
     }
 
     fn alter(&mut self, alter: &AlterTable, effects: &[TableEffect]) -> Result<(), StatementError> {
-        self.clauses(effects, &alter.clauses)?;
+        let keeps = |clause: &&AlterClause| DdlKind::of_clause(clause).is_none_or(self.routes.keeps);
+        let clauses: Vec<AlterClause> = alter.clauses.iter().filter(keeps).cloned().collect();
+        self.clauses(effects, &clauses)?;
         // ALTER TABLE ... RENAME TO, after everything else.
-        self.by_effects(effects)
+        if (self.routes.keeps)(DdlKind::Rename) { self.by_effects(effects) } else { Ok(()) }
     }
 
     fn clauses(&mut self, effects: &[TableEffect], clauses: &[AlterClause]) -> Result<(), StatementError> {
@@ -187,5 +231,23 @@ impl Converter<'_> {
             let sql = format!("ALTER TABLE {} {}", quoted_table(table), clauses.join(", "));
             self.push(table.clone(), sql, false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tables_that_change_places_leave_no_trace() {
+        let table = |name: &str| TableName::new("d", name);
+        let trace = |pairs: &[(&str, &str)]| {
+            leaves_a_trace(&pairs.iter().map(|(from, to)| (table(from), table(to))).collect::<Vec<_>>())
+        };
+        assert!(trace(&[("a", "b")]));
+        assert!(trace(&[("t", "_t_del"), ("_t_gho", "t")]));
+        assert!(trace(&[("a", "b"), ("b", "c")]));
+        assert!(!trace(&[("a", "tmp"), ("b", "a"), ("tmp", "b")]));
+        assert!(!trace(&[("a", "tmp"), ("tmp", "a")]));
     }
 }

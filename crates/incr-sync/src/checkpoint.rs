@@ -3,6 +3,8 @@
 //! | kind | item | payload | written |
 //! |---|---|---|---|
 //! | `checkpoint` | `main` | [`Checkpoint`] | in the transaction of the last change that it covers |
+//! | `hold`, and `hold-...` of the others | | | see `hold.rs` |
+//! | `leftout` | a target table | [`LeftOut`] | when a statement that adds columns is skipped |
 //! | `inflight` | lane, one byte | [`InFlight`] | in each transaction that commits ahead of the checkpoint |
 //! | `ddl` | `main` | [`DdlProgress`] | before and after each step of a DDL statement |
 //! | `foreign` | as [`whimbrel_connector::image`] | [`ForeignRecord`] | with the change that found it |
@@ -15,9 +17,10 @@ use whimbrel_connector::{ConnectorError, ErrorKind, StateKey, Writer};
 use whimbrel_model::{Position, TableName};
 
 use crate::ApplyMode;
+use crate::hold::Scope;
 use crate::window::End;
 
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// All changes up to `sequence` are at the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,15 +49,18 @@ impl Checkpoint {
     pub fn end(&self) -> End {
         End { position: self.position.clone(), sequence: self.sequence, commit_time_us: self.commit_time_us }
     }
-
-    pub fn state_key() -> StateKey {
-        StateKey::new("checkpoint", *b"main")
-    }
 }
 
 /// The checkpoint of a task, `None` before its first.
 pub async fn read(writer: &mut dyn Writer) -> Result<Option<Checkpoint>, ConnectorError> {
-    match writer.state_get(&Checkpoint::state_key()).await? {
+    read_of(writer, Scope::Task).await
+}
+
+pub(crate) async fn read_of(
+    writer: &mut dyn Writer,
+    scope: Scope,
+) -> Result<Option<Checkpoint>, ConnectorError> {
+    match writer.state_get(&scope.checkpoint_key()).await? {
         Some(payload) => decode("checkpoint", &payload).map(Some),
         None => Ok(None),
     }
@@ -75,10 +81,6 @@ impl InFlight {
     pub fn new(until: u64, attempt: u64) -> Self {
         Self { version: VERSION, until, attempt }
     }
-
-    pub fn state_key(lane: usize) -> StateKey {
-        StateKey::new(Self::KIND, vec![lane as u8])
-    }
 }
 
 /// How far the DDL record `sequence` has got: `done` of its steps, and whether one more has begun.
@@ -90,16 +92,54 @@ pub struct DdlProgress {
     /// The next step was sent; whether it happened isn't known until `done` says so.
     pub begun: bool,
     pub finished: bool,
+    /// What the tables of the statement looked like before that step (`ddl.rs`), where it isn't known that the
+    /// step didn't happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 impl DdlProgress {
     pub fn new(sequence: u64) -> Self {
-        Self { version: VERSION, sequence, done: 0, begun: false, finished: false }
+        Self { version: VERSION, sequence, done: 0, begun: false, finished: false, before: None }
+    }
+}
+
+/// What a target doesn't have of a table, because the statement that made it was skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    version: u32,
+    /// The target's table.
+    pub table: TableName,
+    pub columns: Vec<String>,
+    /// The table isn't there at all; none of its changes is applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+}
+
+impl LeftOut {
+    pub const KIND: &'static str = "leftout";
+
+    pub fn new(table: TableName, columns: Vec<String>) -> Self {
+        Self { version: VERSION, table, columns, whole: false }
     }
 
-    pub fn state_key() -> StateKey {
-        StateKey::new("ddl", *b"main")
+    pub fn whole_table(table: TableName) -> Self {
+        Self { whole: true, ..Self::new(table, Vec::new()) }
     }
+
+    pub fn state_key(&self) -> StateKey {
+        Self::key_of(&self.table)
+    }
+
+    pub fn key_of(table: &TableName) -> StateKey {
+        StateKey::new(Self::KIND, whimbrel_connector::image::table_prefix(table))
+    }
+}
+
+/// What is left out, of all tables of the writer's task.
+pub async fn left_out(writer: &mut dyn Writer) -> Result<Vec<LeftOut>, ConnectorError> {
+    let entries = writer.state_list(LeftOut::KIND, b"").await?;
+    entries.iter().map(|entry| decode(LeftOut::KIND, &entry.payload)).collect()
 }
 
 /// A difference at the target that somebody else made.
@@ -159,7 +199,7 @@ pub trait Versioned {
 macro_rules! versioned {
     ($($payload:ty),*) => { $(impl Versioned for $payload { fn version(&self) -> u32 { self.version } })* };
 }
-versioned!(Checkpoint, InFlight, DdlProgress, ForeignRecord);
+versioned!(Checkpoint, InFlight, DdlProgress, LeftOut, ForeignRecord);
 
 /// The payload of a state entry.
 pub fn encode<T: Serialize + Versioned>(payload: &T) -> Vec<u8> {
@@ -215,6 +255,19 @@ mod tests {
         let frozen = r#"{"version":1,"sequence":5,"done":0,"begun":false,"finished":false}"#;
         assert_eq!(String::from_utf8(encode(&DdlProgress::new(5))).unwrap(), frozen);
         assert_eq!(decode::<DdlProgress>("ddl", frozen.as_bytes()).unwrap(), DdlProgress::new(5));
+        let frozen = r#"{"version":1,"sequence":5,"done":1,"begun":true,"finished":false,"before":"0f"}"#;
+        let progress = DdlProgress { done: 1, begun: true, before: Some("0f".into()), ..DdlProgress::new(5) };
+        assert_eq!(String::from_utf8(encode(&progress)).unwrap(), frozen);
+        assert_eq!(decode::<DdlProgress>("ddl", frozen.as_bytes()).unwrap(), progress);
+
+        let frozen = r#"{"version":1,"table":{"schema":"d","table":"t"},"columns":["x"]}"#;
+        let left_out = LeftOut::new(TableName::new("d", "t"), vec!["x".into()]);
+        assert_eq!(String::from_utf8(encode(&left_out)).unwrap(), frozen);
+        assert_eq!(decode::<LeftOut>(LeftOut::KIND, frozen.as_bytes()).unwrap(), left_out);
+        let frozen = r#"{"version":1,"table":{"schema":"d","table":"t"},"columns":[],"whole":true}"#;
+        let left_out = LeftOut::whole_table(TableName::new("d", "t"));
+        assert_eq!(String::from_utf8(encode(&left_out)).unwrap(), frozen);
+        assert_eq!(decode::<LeftOut>(LeftOut::KIND, frozen.as_bytes()).unwrap(), left_out);
 
         let frozen = r#"{"version":1,"table":{"schema":"d","table":"t"},"key":[["id","5"]],"what":"update_missing","action":"repaired","position":null}"#;
         let record = ForeignRecord::new(

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 use whimbrel_model::Position;
 
-use crate::checkpoint::{Checkpoint, InFlight, encode};
+use crate::checkpoint::{InFlight, encode};
 use crate::conflict::split;
 use crate::run::{Shared, Work, commit_work};
 use crate::session::Session;
@@ -44,12 +44,13 @@ pub async fn run_window(
     let work = Work {
         window,
         locs: &rest,
-        key: Checkpoint::state_key(),
+        key: shared.scope.checkpoint_key(),
         payload: shared.checkpoint(end),
         at: &end.position,
         transactions: window.transactions,
+        beside_others: false,
     };
-    commit_work(session, shared, &work, None).await
+    commit_work(session, shared, &work, None).await.map(drop)
 }
 
 /// Applies changes on all lanes; when it returns, all have committed.
@@ -69,21 +70,25 @@ pub async fn run_keyed(
             let work = Work {
                 window: &window,
                 locs: &locs,
-                key: InFlight::state_key(lane),
+                key: shared.scope.in_flight_key(lane),
                 payload: encode(&InFlight::new(window.last_sequence, attempt)),
                 at: &at,
                 transactions: 0,
+                beside_others: true,
             };
             let done = commit_work(&mut session, &shared, &work, None).await;
-            (session, done)
+            (session, done.map(|committed| if committed { Vec::new() } else { locs }))
         });
     }
-    let mut failed = None;
+    let (mut failed, mut late) = (None, Vec::new());
     while let Some(joined) = lanes.join_next().await {
         match joined {
             Ok((session, done)) => {
                 sessions.push(session);
-                failed = failed.or(done.err());
+                match done {
+                    Ok(left) => late.extend(left),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
             Err(error) => {
                 let error = ConnectorError::new(ErrorKind::Other, "incr-sync", "a lane ended unexpectedly")
@@ -92,7 +97,37 @@ pub async fn run_keyed(
             }
         }
     }
-    failed.map_or(Ok(()), Err)
+    match failed {
+        Some(error) => Err(error),
+        None => run_late(sessions, shared, window, late, at).await,
+    }
+}
+
+/// What met something that it can't explain, while other lanes were at work: done when they are done, in the source's
+/// order. A unique key of the target that the split didn't know shows here as a duplicate, and is none any more.
+async fn run_late(
+    sessions: &mut [Session],
+    shared: &Arc<Shared>,
+    window: &Arc<Window>,
+    mut late: Vec<Loc>,
+    at: &Position,
+) -> Result<()> {
+    if late.is_empty() {
+        return Ok(());
+    }
+    late.sort_unstable_by_key(|loc| (loc.part, loc.row));
+    let Some(session) = sessions.first_mut() else { return Err(no_session()) };
+    let attempt = shared.attempts.fetch_add(1, Ordering::Relaxed);
+    let work = Work {
+        window,
+        locs: &late,
+        key: shared.scope.in_flight_key(0),
+        payload: encode(&InFlight::new(window.last_sequence, attempt)),
+        at,
+        transactions: 0,
+        beside_others: false,
+    };
+    commit_work(session, shared, &work, None).await.map(drop)
 }
 
 fn no_session() -> ConnectorError {

@@ -8,17 +8,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 
-use crate::checkpoint::{self, Checkpoint, ForeignRecord, InFlight, decode};
+use crate::checkpoint::{self, ForeignRecord, InFlight, decode};
 use crate::conflict::Tracker;
 use crate::convergent;
-use crate::ddl::{self, DdlRecord};
+use crate::hold::{self, Decision, Gate, Holds, Scope};
 use crate::large::Large;
 use crate::parked;
 use crate::plans::Plans;
@@ -28,24 +28,37 @@ use crate::session::Session;
 use crate::source::{ChangeSource, DdlConverter, Router};
 use crate::status::{ApplyStatus, Phase};
 use crate::window::{End, Loc, Part, Window};
-use crate::{ApplyMode, Control, IncrSync, settle};
+use crate::{ApplyBounds, ApplyMode, Control, IncrSync, settle};
 
 /// A window that has ended: its sessions come back.
-struct Done {
+pub(crate) struct Done {
     number: u64,
     sessions: Vec<Session>,
     end: Option<End>,
     result: Result<()>,
 }
 
+/// What engines are made of.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) bounds: ApplyBounds,
+    pub(crate) router: Arc<dyn Router>,
+    pub(crate) converter: Arc<dyn DdlConverter>,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) control: mpsc::Receiver<Control>,
+}
+
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) reader: Reader,
     pub(crate) sessions: Vec<Session>,
-    plans: Plans,
-    router: Arc<dyn Router>,
-    converter: Arc<dyn DdlConverter>,
-    running: JoinSet<Done>,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) bounds: ApplyBounds,
+    pub(crate) plans: Plans,
+    pub(crate) router: Arc<dyn Router>,
+    pub(crate) converter: Arc<dyn DdlConverter>,
+    pub(crate) running: JoinSet<Done>,
     tracker: Tracker,
     /// The last window's number, and the last one committed.
     number: u64,
@@ -66,6 +79,16 @@ pub(crate) struct Engine {
     /// Pieces of the large transaction under way that have to be done row by row.
     pub(crate) careful_pieces: BTreeSet<usize>,
     control: mpsc::Receiver<Control>,
+    /// Waits until nothing is under way.
+    request: Option<Control>,
+    /// A queue has come to another statement that waits.
+    pub(crate) parked_again: bool,
+    /// When the target's keys were looked at last.
+    pub(crate) looked_at: Instant,
+    /// How long that took.
+    pub(crate) look_cost: Duration,
+    /// Some decision about a parked statement is to be carried out.
+    pub(crate) decided: bool,
 }
 
 impl Engine {
@@ -106,35 +129,53 @@ impl Engine {
             attempts: AtomicU64::new(0),
             foreign_records: AtomicUsize::new(0),
             stop,
+            holds: Arc::new(Holds::default()),
+            scope: Scope::Task,
         });
         let mut sessions = Vec::new();
         for _ in 0..shared.options.lanes.max(1) {
             let writer = target.writer(&task, epoch).await?;
             sessions.push(Session::new(writer, shared.options.retry_for));
         }
-        let plans = Plans::new(target.catalog().await?, router.clone());
-        let reader = Reader::new(
-            source,
-            router.clone(),
-            Bounds {
-                table_start: bounds.table_start,
-                overlap_until: bounds.overlap_until,
-                stop_at: bounds.stop_at,
-            },
-            shared.options.limits,
-        );
-        let mut engine = Self {
+        let applied = End { position: bounds.start.clone(), sequence: 0, commit_time_us: 0 };
+        let read = Bounds {
+            table_start: bounds.table_start.clone(),
+            overlap_until: bounds.overlap_until.clone(),
+            stop_at: bounds.stop_at.clone(),
+            stop_after: None,
+        };
+        let parts = Parts { shared, target, bounds, router, converter, sessions, control: control.1 };
+        let mut engine = Self::assemble(parts, source, read, applied).await?;
+        engine.resume().await?;
+        Ok(engine)
+    }
+
+    pub(crate) async fn assemble(
+        parts: Parts,
+        source: Box<dyn ChangeSource>,
+        read: Bounds,
+        applied: End,
+    ) -> Result<Self> {
+        let Parts { shared, target, bounds, router, converter, sessions, control } = parts;
+        let replayed = match shared.scope {
+            Scope::Task => None,
+            Scope::Hold(number) => Some(number),
+        };
+        let gate = Gate { holds: shared.holds.clone(), replayed };
+        Ok(Self {
+            plans: Plans::new(target.catalog().await?, router.clone()),
+            reader: Reader::new(source, router.clone(), gate, read, shared.options.limits),
             shared,
-            reader,
             sessions,
-            plans,
+            target,
+            bounds,
             router,
             converter,
             running: JoinSet::new(),
             tracker: Tracker::default(),
             number: 0,
             committed: watch::Sender::new(0),
-            applied: End { position: bounds.start, sequence: 0, commit_time_us: 0 },
+            applied,
             begun: false,
             persisted: 0,
             persisted_at: Instant::now(),
@@ -143,26 +184,37 @@ impl Engine {
             idle: false,
             large: None,
             careful_pieces: BTreeSet::new(),
-            control: control.1,
-        };
-        engine.resume().await?;
-        Ok(engine)
+            control,
+            request: None,
+            parked_again: false,
+            looked_at: Instant::now(),
+            look_cost: Duration::ZERO,
+            decided: true,
+        })
     }
 
     /// Reads the task's state at the target, and begins to read after its checkpoint.
-    async fn resume(&mut self) -> Result<()> {
+    pub(crate) async fn resume(&mut self) -> Result<()> {
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         let writer = session.writer.as_mut();
         self.shared.aside.load(writer).await?;
+        self.shared.holds.load(writer).await?;
+        self.shared.board.held(&self.shared.holds);
+        self.plans.load_left_out(writer).await?;
         let foreign = writer.state_list(ForeignRecord::KIND, b"").await?;
         self.shared.foreign_records.store(foreign.len(), Ordering::Relaxed);
-        for entry in writer.state_list(InFlight::KIND, b"").await? {
+        let scope = self.shared.scope;
+        let prefix = scope.in_flight_prefix();
+        for entry in writer.state_list(InFlight::KIND, &prefix).await? {
+            if entry.key.item.len() != prefix.len() + 1 {
+                continue;
+            }
             let in_flight: InFlight = decode(InFlight::KIND, &entry.payload)?;
             self.resume_until = self.resume_until.max(in_flight.until);
             // Attempts go on growing, so that entries of different runs differ too.
             self.shared.attempts.fetch_max(in_flight.attempt + 1, Ordering::Relaxed);
         }
-        if let Some(checkpoint) = checkpoint::read(writer).await? {
+        if let Some(checkpoint) = checkpoint::read_of(writer, scope).await? {
             self.applied = checkpoint.end();
             self.begun = true;
             self.persisted = checkpoint.sequence;
@@ -187,9 +239,16 @@ impl Engine {
         self.reader.start(after, self.resume_until).await
     }
 
-    async fn work(&mut self, stop: &CancellationToken) -> Result<()> {
+    pub(crate) async fn work(&mut self, stop: &CancellationToken) -> Result<()> {
         let mut stopping = false;
         loop {
+            if self.running.is_empty() && self.large.is_none() {
+                self.carry_out_decisions().await?;
+                if let Some(request) = self.request.take() {
+                    self.serve(request).await?;
+                }
+                self.look_at_keys().await?;
+            }
             if let Some(step) = self.pending.take() {
                 if !self.is_ready_for(&step) {
                     self.pending = Some(step);
@@ -197,7 +256,8 @@ impl Engine {
                     return Ok(());
                 }
             }
-            let eager = self.has_room();
+            let (eager, look) = (self.has_room(), self.until_look());
+            let looks = self.shared.scope == Scope::Task && self.running.is_empty() && self.large.is_none();
             tokio::select! {
                 biased;
                 Some(done) = self.running.join_next(), if !self.running.is_empty() => {
@@ -207,17 +267,25 @@ impl Engine {
                     stopping = true;
                     self.reader.stop();
                 }
-                Some(request) = self.control.recv(), if self.running.is_empty() && self.large.is_none() => {
-                    self.serve(request).await;
+                Some(request) = self.control.recv(), if self.request.is_none() => {
+                    self.request = Some(request);
                 }
                 step = self.reader.next_step(eager), if self.pending.is_none() => {
                     self.pending = Some(step);
                 }
+                // An idle task looks too.
+                () = tokio::time::sleep(look), if looks => {}
             }
         }
     }
 
     fn has_room(&self) -> bool {
+        if self.large.is_none()
+            && (self.request.is_some() || self.wants_to_look())
+            && !self.running.is_empty()
+        {
+            return false;
+        }
         match self.shared.options.mode {
             ApplyMode::Transaction => !self.sessions.is_empty(),
             ApplyMode::Convergent => self.running.is_empty(),
@@ -243,18 +311,7 @@ impl Engine {
             }
             Step::Abandon => self.abandon_large().await,
             Step::Ddl { ddl, sequence, read_later } => {
-                let router = self.router.clone();
-                let clears_later = move |step: &crate::DdlStep| {
-                    step.clears_rows
-                        && read_later.iter().any(|table| router.target(table).as_ref() == Some(&step.table))
-                };
-                let overlap = self.reader.is_idempotent();
-                let record = DdlRecord { ddl: &ddl, sequence, overlap, skip: &clears_later };
-                let Some(session) = self.sessions.first_mut() else { return Ok(true) };
-                if ddl::run(session, &self.shared, self.converter.as_ref(), &record).await? {
-                    self.plans.clear();
-                    self.shared.aside.load(session.writer.as_mut()).await?;
-                }
+                return self.statement(&ddl, sequence, read_later).await;
             }
             Step::Strict => self.become_strict().await?,
             Step::Idle => {
@@ -350,11 +407,16 @@ impl Engine {
     pub(crate) async fn set_persisted(&mut self) -> Result<()> {
         self.persisted = self.applied.sequence;
         self.persisted_at = Instant::now();
-        self.reader.acknowledge(self.persisted).await
+        match (self.shared.scope, self.shared.holds.needs_after()) {
+            (Scope::Task, None) => self.reader.acknowledge(self.persisted).await,
+            // What is held will be read again.
+            (Scope::Task, Some(Some(after))) => self.reader.acknowledge(after.min(self.persisted)).await,
+            _ => Ok(()),
+        }
     }
 
     /// Writes the checkpoint by itself.
-    async fn persist(&mut self) -> Result<()> {
+    pub(crate) async fn persist(&mut self) -> Result<()> {
         if !self.begun || self.persisted == self.applied.sequence {
             return Ok(());
         }
@@ -362,10 +424,11 @@ impl Engine {
         let work = Work {
             window: &window,
             locs: &[],
-            key: Checkpoint::state_key(),
+            key: self.shared.scope.checkpoint_key(),
             payload: self.shared.checkpoint(&self.applied),
             at: &self.applied.position,
             transactions: 0,
+            beside_others: false,
         };
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         commit_work(session, &self.shared, &work, None).await?;
@@ -417,8 +480,29 @@ impl Engine {
     }
 
     /// Serves a request; nothing is under way.
-    async fn serve(&mut self, request: Control) {
-        let Some(session) = self.sessions.first_mut() else { return };
+    async fn serve(&mut self, request: Control) -> Result<()> {
+        let (sequence, decision, reply) = match request {
+            Control::RetryStatement { sequence, reply } => (sequence, Decision::Retry, reply),
+            Control::SkipStatement { sequence, reply } => (sequence, Decision::Skip, reply),
+            Control::EditStatement { sequence, sql, reply } => (sequence, Decision::Edit(sql), reply),
+            row => return self.serve_row(row).await,
+        };
+        match self.decide(sequence, decision).await {
+            Ok(decided) => {
+                // A requester that no longer waits for the answer doesn't matter.
+                let _ = reply.send(Ok(decided));
+                Ok(())
+            }
+            Err(error) => {
+                let told = ConnectorError::new(error.kind.clone(), error.object.clone(), error.chain());
+                let _ = reply.send(Err(told));
+                Err(error)
+            }
+        }
+    }
+
+    async fn serve_row(&mut self, request: Control) -> Result<()> {
+        let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         let writer = session.writer.as_mut();
         // A requester that no longer waits for the answer doesn't matter.
         match request {
@@ -429,9 +513,18 @@ impl Engine {
             Control::SkipParked { item, reply } => {
                 let _ = reply.send(parked::skip(writer, &item).await);
             }
+            Control::EditParked { item, sql, reply } => {
+                let _ = reply.send(parked::edit(writer, &item, &sql).await);
+            }
             Control::ListParked { reply } => {
                 let _ = reply.send(parked::list(writer).await);
             }
+            Control::ListStatements { reply } => {
+                let _ = reply.send(hold::list(writer).await);
+            }
+            Control::RetryStatement { .. }
+            | Control::SkipStatement { .. }
+            | Control::EditStatement { .. } => {}
         }
         session.rollback().await;
         if let Err(error) = self.shared.aside.load(session.writer.as_mut()).await {
@@ -439,6 +532,7 @@ impl Engine {
         }
         let (parked, deferred) = self.shared.aside.counts();
         self.shared.board.aside(parked, deferred);
+        Ok(())
     }
 }
 
@@ -458,12 +552,13 @@ async fn run_in_turn(
             let work = Work {
                 window: &window,
                 locs: &locs,
-                key: Checkpoint::state_key(),
+                key: shared.scope.checkpoint_key(),
                 payload: shared.checkpoint(end),
                 at: &end.position,
                 transactions: window.transactions,
+                beside_others: false,
             };
-            commit_work(&mut session, &shared, &work, Some(&mut turn)).await
+            commit_work(&mut session, &shared, &work, Some(&mut turn)).await.map(drop)
         }
     };
     if result.is_ok() {

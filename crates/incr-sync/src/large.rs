@@ -14,7 +14,6 @@ use whimbrel_connector::Result;
 
 use crate::ApplyMode;
 use crate::apply::Applier;
-use crate::checkpoint::Checkpoint;
 use crate::convergent::{by_keylessness, run_keyed};
 use crate::effects::Effects;
 use crate::engine::Engine;
@@ -84,7 +83,7 @@ impl Engine {
             return Ok(false);
         };
         let payload = self.shared.checkpoint(end);
-        let key = Checkpoint::state_key();
+        let key = self.shared.scope.checkpoint_key();
         large.session.writer.state_put(&key, &payload).await?;
         if large.session.commit(&key, &payload).await? {
             Ok(true)

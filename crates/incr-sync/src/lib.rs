@@ -10,7 +10,8 @@
 //!   tables happen exactly once.
 //! - While the import's reads overlap with the log, changes are applied idempotently; afterwards a row that
 //!   isn't as the log says is reported as a foreign change and handled by policy.
-//! - A row that the target refuses is parked with all later changes of its key; nothing else waits for it.
+//! - A row that the target refuses is parked with all later changes of its key; nothing else waits for it. A statement
+//!   that it refuses is parked with its tables ([`hold`]), if the task is told so.
 //! - Memory is bounded by windows and lanes; a large transaction is streamed.
 //!
 //! What it doesn't do: convert DDL (see [`DdlConverter`]), read a log (see [`ChangeSource`]), compare rows.
@@ -32,11 +33,13 @@ mod engine;
 #[cfg(test)]
 mod fixture;
 mod fold;
+pub mod hold;
 mod large;
 mod merge;
 pub mod parked;
 mod plans;
 mod reader;
+mod replay;
 mod run;
 mod session;
 mod settle;
@@ -56,10 +59,11 @@ use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Result, Target};
 use whimbrel_model::{Position, TableName};
 
-pub use checkpoint::{Checkpoint, ForeignAction, ForeignKind, ForeignRecord};
+pub use checkpoint::{Checkpoint, ForeignAction, ForeignKind, ForeignRecord, LeftOut};
+pub use hold::{Decided, Decision, Hold, ParkedStatement};
 pub use parked::{ParkedEntry, Retried};
-pub use source::{ChangeSource, DdlConverter, DdlStep, Router};
-pub use status::{ApplyStatus, Phase, TableCounters};
+pub use source::{ChangeSource, DdlConverter, DdlPolicy, DdlStep, Router};
+pub use status::{ApplyStatus, HeldTables, Phase, TableCounters};
 pub use store_source::StoreSource;
 
 use crate::engine::Engine;
@@ -85,6 +89,16 @@ pub enum ForeignPolicy {
     Ignore,
 }
 
+/// What to do about a statement that can't be converted, or that the target refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DdlErrors {
+    /// Park it with its tables; the rest goes on.
+    Park,
+    #[default]
+    Stop,
+}
+
 /// Sizes of windows and transactions.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -106,6 +120,9 @@ pub struct ApplyOptions {
     pub lanes: usize,
     pub limits: Limits,
     pub foreign: ForeignPolicy,
+    pub on_ddl_error: DdlErrors,
+    /// How often the unique keys of the target's tables are looked at.
+    pub look_at_keys: Duration,
     /// Rows that may be set aside before the task stops.
     pub max_parked: usize,
     /// Entries about foreign changes that are kept at the target; all are counted.
@@ -136,6 +153,8 @@ impl ApplyOptions {
                 transaction_bytes: 64 << 20,
             },
             foreign: ForeignPolicy::default(),
+            on_ddl_error: DdlErrors::default(),
+            look_at_keys: Duration::from_secs(5),
             max_parked: 10_000,
             max_foreign_records: 1_000,
             retry_for: Duration::from_secs(600),
@@ -166,8 +185,18 @@ pub enum Control {
     RetryParked { item: Vec<u8>, reply: oneshot::Sender<Result<Retried>> },
     /// Gives a parked row up; replies whether there was one.
     SkipParked { item: Vec<u8>, reply: oneshot::Sender<Result<bool>> },
+    /// Runs a statement in place of what a parked row waits for; replies what became of it.
+    EditParked { item: Vec<u8>, sql: String, reply: oneshot::Sender<Result<Retried>> },
     /// Lists parked rows.
     ListParked { reply: oneshot::Sender<Result<Vec<ParkedEntry>>> },
+    /// Carries a parked statement over, then what has queued behind it.
+    RetryStatement { sequence: u64, reply: oneshot::Sender<Result<Decided>> },
+    /// Leaves a parked statement out; what has queued behind it is applied.
+    SkipStatement { sequence: u64, reply: oneshot::Sender<Result<Decided>> },
+    /// Runs another statement at the target in its place; what has queued behind it is applied.
+    EditStatement { sequence: u64, sql: String, reply: oneshot::Sender<Result<Decided>> },
+    /// Lists parked statements with what they hold.
+    ListStatements { reply: oneshot::Sender<Result<Vec<Hold>>> },
 }
 
 /// Everything that a run needs.

@@ -31,6 +31,13 @@ pub struct ParkedEntry {
     pub row: ParkedRow,
 }
 
+impl ParkedEntry {
+    /// Its name for people, the same as long as the row is parked.
+    pub fn id(&self) -> String {
+        format!("r{:012x}", xxhash_rust::xxh3::xxh3_64(&self.item) >> 16)
+    }
+}
+
 /// All parked rows of the writer's task.
 pub async fn list(writer: &mut dyn Writer) -> Result<Vec<ParkedEntry>> {
     let entries = writer.state_list(ParkedRow::KIND, b"").await?;
@@ -56,6 +63,25 @@ pub async fn retry(writer: &mut dyn Writer, catalog: &mut dyn Catalog, item: &[u
         Err(error) => {
             writer.rollback().await?;
             if error.policy() == Policy::Park { Ok(Retried::Refused(error)) } else { Err(error) }
+        }
+    }
+}
+
+/// Runs a statement of a person in place of the row's changes, and forgets the entry, in one transaction.
+pub async fn edit(writer: &mut dyn Writer, item: &[u8], sql: &str) -> Result<Retried> {
+    let key = StateKey::new(ParkedRow::KIND, item);
+    let Some(payload) = writer.state_get(&key).await? else { return Ok(Retried::Unknown) };
+    let schema = decode(&payload)?.owner.target.schema;
+    writer.begin().await?;
+    let written = match writer.execute(&schema, sql).await {
+        Ok(_) => writer.state_delete(&key).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => writer.commit().await.map(|()| Retried::Applied),
+        Err(error) => {
+            writer.rollback().await?;
+            if error.policy() == Policy::Retry { Err(error) } else { Ok(Retried::Refused(error)) }
         }
     }
 }
@@ -171,7 +197,8 @@ pub fn key_text(plan: &TablePlan, row: RowRef<'_>) -> Vec<(String, String)> {
     plan.key.iter().map(|column| (name(*column), value_text(row.get(*column)))).collect()
 }
 
-fn value_text(value: ValueRef<'_>) -> String {
+/// A value for people.
+pub fn value_text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => "NULL".into(),
         ValueRef::Unknown => "?".into(),

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, TableKind, TablePlan};
+use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, TableKind, TablePlan, Writer};
 use whimbrel_model::schema::ForeignKey;
 use whimbrel_model::{TableName, TableSchema, TableVersion};
 
+use crate::checkpoint::{self, LeftOut, encode};
 use crate::source::Router;
 use crate::table::{ApplyTable, CascadeGroup, table_token};
 
@@ -20,6 +21,8 @@ pub struct Plans {
     schemas: HashSet<String>,
     groups: HashMap<TableName, CascadeGroup>,
     by_version: HashMap<u64, Arc<ApplyTable>>,
+    /// Columns of the source that a target table goes without.
+    left_out: HashMap<TableName, Vec<String>>,
 }
 
 impl Plans {
@@ -31,6 +34,7 @@ impl Plans {
             schemas: HashSet::new(),
             groups: HashMap::new(),
             by_version: HashMap::new(),
+            left_out: HashMap::new(),
         }
     }
 
@@ -47,14 +51,19 @@ impl Plans {
             ConnectorError::new(ErrorKind::Configuration, source.to_string(), "the table has no target")
         })?;
         let schema = self.target_schema(&target).await?;
-        let plan = TablePlan::new(version.clone(), schema.clone()).map_err(|error| {
-            ConnectorError::new(
-                ErrorKind::SchemaMismatch,
-                source.to_string(),
-                "rows of the source don't fit the target table",
-            )
-            .with_source(error)
-        })?;
+        let left_out = self.left_out.get(&target);
+        let is_left_out = |name: &str| {
+            left_out.is_some_and(|columns| columns.iter().any(|one| one.eq_ignore_ascii_case(name)))
+        };
+        let plan =
+            TablePlan::leaving_out(version.clone(), schema.clone(), &is_left_out).map_err(|error| {
+                ConnectorError::new(
+                    ErrorKind::SchemaMismatch,
+                    source.to_string(),
+                    "rows of the source don't fit the target table",
+                )
+                .with_source(error)
+            })?;
         let table = Arc::new(ApplyTable::new(plan, self.groups.get(&schema.name).copied()));
         self.by_version.insert(version.id, table.clone());
         Ok(table)
@@ -66,6 +75,70 @@ impl Plans {
         self.schemas.clear();
         self.groups.clear();
         self.by_version.clear();
+    }
+
+    /// Reads which columns are left out.
+    pub async fn load_left_out(&mut self, writer: &mut dyn Writer) -> Result<()> {
+        let all = checkpoint::left_out(writer).await?;
+        self.left_out = all.into_iter().map(|one| (one.table, one.columns)).collect();
+        Ok(())
+    }
+
+    /// From here on, rows of `source` are written without the columns that its target doesn't have.
+    pub async fn leave_out(
+        &mut self,
+        writer: &mut dyn Writer,
+        target: &TableName,
+        source: &TableSchema,
+    ) -> Result<()> {
+        let there = self.catalog.existing_tables(std::slice::from_ref(target)).await?;
+        let Some(there) = there.first() else {
+            let entry = LeftOut::whole_table(target.clone());
+            return writer.state_put(&entry.state_key(), &encode(&entry)).await;
+        };
+        let mut columns = self.left_out.remove(target).unwrap_or_default();
+        for column in &source.columns {
+            let known = columns.iter().any(|one| one.eq_ignore_ascii_case(&column.name));
+            if !known && there.column_index(&column.name).is_none() {
+                columns.push(column.name.clone());
+            }
+        }
+        if !columns.is_empty() {
+            let entry = LeftOut::new(target.clone(), columns.clone());
+            writer.state_put(&entry.state_key(), &encode(&entry)).await?;
+            self.left_out.insert(target.clone(), columns);
+        }
+        Ok(())
+    }
+
+    /// The tables and all that change each other's rows by foreign keys, as far as that is known.
+    pub fn with_groups(&self, tables: &[TableName]) -> Vec<TableName> {
+        let tokens: HashSet<u64> =
+            tables.iter().filter_map(|table| self.groups.get(table)).map(|group| group.token).collect();
+        let mut all: Vec<TableName> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| tokens.contains(&group.token))
+            .map(|(table, _)| table.clone())
+            .collect();
+        all.extend(tables.iter().filter(|table| !self.groups.contains_key(table)).cloned());
+        all.sort();
+        all
+    }
+
+    /// True where a table that is written has other unique keys, or other foreign keys that change rows, than when
+    /// its plan was made. Its plans are forgotten then.
+    pub async fn keys_have_changed(&mut self) -> Result<bool> {
+        let used: HashSet<TableName> = self.by_version.values().map(|table| table.target().clone()).collect();
+        let used: Vec<TableName> = used.into_iter().collect();
+        let mut changed = false;
+        for now in self.catalog.existing_tables(&used).await? {
+            changed |= self.tables.get(&now.name).is_some_and(|known| !same_keys(known, &now));
+        }
+        if changed {
+            self.clear();
+        }
+        Ok(changed)
     }
 
     /// The target's catalogue, for other questions.
@@ -117,6 +190,18 @@ impl Plans {
         }
         Ok(())
     }
+}
+
+/// What the conflict graph stands on.
+fn same_keys(one: &TableSchema, other: &TableSchema) -> bool {
+    one.primary_key == other.primary_key
+        && one.unique_keys == other.unique_keys
+        && one.foreign_keys == other.foreign_keys
+        && one
+            .columns
+            .iter()
+            .map(|column| (&column.name, &column.data_type))
+            .eq(other.columns.iter().map(|column| (&column.name, &column.data_type)))
 }
 
 fn changes_rows(key: &ForeignKey) -> bool {

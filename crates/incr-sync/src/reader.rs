@@ -8,10 +8,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use whimbrel_connector::{ConnectorError, ErrorKind, Policy, Result};
 use whimbrel_model::{Begin, ChangeBatch, Commit, Ddl, LogRecord, Position, TableName};
 
 use crate::Limits;
+use crate::hold::Gate;
 use crate::source::{ChangeSource, Router};
 use crate::window::{End, count_changes};
 
@@ -58,6 +60,8 @@ pub struct Bounds {
     pub overlap_until: Option<Position>,
     /// The run ends here.
     pub stop_at: Option<Position>,
+    /// The run ends with this record.
+    pub stop_after: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +81,7 @@ struct Transaction {
 pub struct Reader {
     source: Box<dyn ChangeSource>,
     router: Arc<dyn Router>,
+    gate: Gate,
     bounds: Bounds,
     limits: Limits,
     window: RawWindow,
@@ -95,12 +100,14 @@ impl Reader {
     pub fn new(
         source: Box<dyn ChangeSource>,
         router: Arc<dyn Router>,
+        gate: Gate,
         bounds: Bounds,
         limits: Limits,
     ) -> Self {
         Self {
             source,
             router,
+            gate,
             bounds,
             limits,
             window: RawWindow::default(),
@@ -135,8 +142,19 @@ impl Reader {
             && reached(&end.position, stop)?
         {
             self.end();
+        } else if self.bounds.stop_after.is_some_and(|stop| sequence.unwrap_or(0) >= stop) {
+            self.end();
         }
         Ok(())
+    }
+
+    /// Lends the source to another reader; until it is given back this one has nothing to read.
+    pub fn lend_source(&mut self) -> Box<dyn ChangeSource> {
+        std::mem::replace(&mut self.source, Box::new(Lent))
+    }
+
+    pub fn give_back(&mut self, source: Box<dyn ChangeSource>) {
+        self.source = source;
     }
 
     pub fn is_idempotent(&self) -> bool {
@@ -271,7 +289,8 @@ impl Reader {
     fn rows(&mut self, sequence: u64, batch: ChangeBatch) {
         let Some(transaction) = &mut self.transaction else { return };
         let table = &batch.table.schema.name;
-        if transaction.skip.contains(table) || self.router.target(table).is_none() {
+        let wanted = self.router.target(table).is_some_and(|target| self.gate.admits(&target, sequence));
+        if transaction.skip.contains(table) || !wanted {
             return;
         }
         let (changes, bytes) = (count_changes(&batch), batch.byte_len());
@@ -384,10 +403,11 @@ impl Reader {
                 self.become_strict();
             }
         }
-        if let Some(stop) = &self.bounds.stop_at
-            && !self.ended
-            && reached(&end.position, stop)?
-        {
+        let stops = match (&self.bounds.stop_at, self.bounds.stop_after) {
+            (Some(stop), _) if reached(&end.position, stop)? => true,
+            (_, after) => after.is_some_and(|after| end.sequence >= after),
+        };
+        if stops && !self.ended {
             self.flush();
             self.end();
         }
@@ -415,6 +435,24 @@ impl Reader {
         let mut window = std::mem::replace(&mut self.window, next);
         window.idempotent = self.idempotent;
         window
+    }
+}
+
+/// In place of a source that another reader has.
+struct Lent;
+
+#[async_trait]
+impl ChangeSource for Lent {
+    async fn next(&mut self) -> Result<(u64, LogRecord)> {
+        std::future::pending().await
+    }
+
+    async fn seek(&mut self, _: Option<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, _: u64) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all parts of a running Incr-Sync share, and one unit of work: changes that commit together.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::apply::Applier;
 use crate::aside::AsideIndex;
 use crate::checkpoint::{Checkpoint, encode};
 use crate::effects::Effects;
+use crate::hold::{Holds, Scope};
 use crate::session::{ApplyError, Backoff, Session};
 use crate::status::StatusBoard;
 use crate::window::{End, Loc, Window};
@@ -30,6 +32,10 @@ pub struct Shared {
     pub foreign_records: AtomicUsize,
     /// Asked to stop after what is under way.
     pub stop: CancellationToken,
+    /// Whose progress is written.
+    pub scope: Scope,
+    /// Tables whose changes wait.
+    pub holds: Arc<Holds>,
 }
 
 impl Shared {
@@ -57,6 +63,8 @@ pub struct Work<'a> {
     pub at: &'a Position,
     /// Source transactions that are complete with this commit.
     pub transactions: u64,
+    /// Others are at work on the same window: what has to be done row by row waits until they are done.
+    pub beside_others: bool,
 }
 
 /// The place of a window in the order of commits.
@@ -88,13 +96,14 @@ enum Outcome {
 }
 
 /// Applies and commits, until it has happened or can't. With a turn, the changes are applied as soon as the
-/// windows that they conflict with have committed, and committed when all earlier ones have.
+/// windows that they conflict with have committed, and committed when all earlier ones have. False: nothing was
+/// written, it has to be done when the others are done ([`Work::beside_others`]).
 pub async fn commit_work(
     session: &mut Session,
     shared: &Shared,
     work: &Work<'_>,
     mut turn: Option<&mut Turn>,
-) -> Result<()> {
+) -> Result<bool> {
     let mut backoff = shared.backoff();
     let mut careful = false;
     let mut alone = false;
@@ -107,7 +116,7 @@ pub async fn commit_work(
         match outcome {
             Ok(Outcome::Committed) => {
                 publish(shared, &effects, work.transactions);
-                return Ok(());
+                return Ok(true);
             }
             Ok(Outcome::Lost) => session.rollback().await,
             Ok(Outcome::Yield) => {
@@ -116,7 +125,13 @@ pub async fn commit_work(
             }
             Err(ApplyError::Mismatch) => {
                 session.rollback().await;
+                if work.beside_others {
+                    return Ok(false);
+                }
                 careful = true;
+                // Whom a change meets is only known when everything before it is there: the target may have a
+                // unique key that the conflict graph doesn't know yet.
+                alone = true;
                 shared.board.careful();
             }
             Err(ApplyError::Failed(error)) => {

@@ -44,9 +44,32 @@ pub struct DdlStep {
     pub clears_rows: bool,
 }
 
+/// What is done about a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DdlPolicy {
+    /// It is carried over.
+    Apply,
+    /// It is carried over without some of its clauses; [`DdlConverter::convert`] knows which.
+    Partly,
+    /// It is left out, and the task goes on without it.
+    Skip,
+    /// The task stops at it.
+    Stop,
+    /// It is parked until a person decides.
+    Ask,
+}
+
 /// Converts DDL of the source to DDL of the target.
 #[async_trait]
 pub trait DdlConverter: Send + Sync {
+    /// What the user wants done about a statement. Asked before it is converted.
+    ///
+    /// # Errors
+    /// A statement that can't be read.
+    fn policy(&self, _: &Ddl) -> Result<DdlPolicy> {
+        Ok(DdlPolicy::Apply)
+    }
+
     /// What to run at the target, in order; nothing where the statement touches no migrated table.
     ///
     /// # Errors

@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::watch;
 use whimbrel_connector::ConnectorError;
-use whimbrel_model::{Position, TableName};
+use whimbrel_model::Position;
 
 use crate::checkpoint::ForeignRecord;
 use crate::effects::Effects;
+use crate::hold::Holds;
 use crate::window::End;
 
 /// Foreign changes that a status lists; the counters have all.
@@ -54,14 +55,30 @@ pub struct ApplyStatus {
     pub parked: usize,
     /// Rows deferred now.
     pub deferred: usize,
+    /// Statements that wait, with the tables that they hold.
+    pub held: Vec<HeldTables>,
     /// Foreign changes found in this run, and the last of them.
     pub foreign_changes: u64,
     pub recent_foreign: VecDeque<ForeignRecord>,
     /// Windows that had to be done row by row, and transactions that were tried again.
     pub careful_windows: u64,
     pub retries: u64,
+    /// How often other keys were found at the target's tables than before.
+    pub key_changes: u64,
     /// The last error that was met, with its causes; also where the task went on.
     pub last_error: Option<String>,
+}
+
+/// A parked statement and the target tables whose changes wait behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldTables {
+    /// As [`crate::ParkedStatement::id`].
+    pub statement: String,
+    pub sql: String,
+    pub code: String,
+    pub reason: String,
+    /// `schema.table` in lower case.
+    pub tables: Vec<String>,
 }
 
 impl ApplyStatus {
@@ -107,7 +124,7 @@ impl StatusBoard {
         self.sender.send_modify(|status| {
             status.transactions += transactions;
             for (table, counters) in effects.counters() {
-                add_counters(status, table, counters);
+                add_counters(status, &table.to_string(), counters);
             }
             for record in effects.foreign() {
                 status.foreign_changes += 1;
@@ -127,6 +144,47 @@ impl StatusBoard {
         });
     }
 
+    /// Publishes what is held.
+    pub fn held(&self, holds: &Holds) {
+        let held: Vec<HeldTables> = holds
+            .all()
+            .into_iter()
+            .map(|hold| HeldTables {
+                statement: hold.statement.id(),
+                sql: hold.statement.sql,
+                code: hold.statement.code,
+                reason: hold.statement.reason,
+                tables: hold.tables.into_keys().collect(),
+            })
+            .collect();
+        self.sender.send_if_modified(|status| {
+            let changed = status.held != held;
+            status.held = held;
+            changed
+        });
+    }
+
+    pub fn keys_changed(&self) {
+        self.sender.send_modify(|status| status.key_changes += 1);
+    }
+
+    /// Adds what a queue's engine has counted.
+    pub fn absorb(&self, queue: &ApplyStatus) {
+        self.sender.send_modify(|status| {
+            status.transactions += queue.transactions;
+            for (table, counters) in &queue.tables {
+                add_counters(status, table, counters);
+            }
+            status.foreign_changes += queue.foreign_changes;
+            status.recent_foreign.extend(queue.recent_foreign.iter().cloned());
+            while status.recent_foreign.len() > RECENT {
+                status.recent_foreign.pop_front();
+            }
+            status.careful_windows += queue.careful_windows;
+            status.retries += queue.retries;
+        });
+    }
+
     pub fn retried(&self, error: &ConnectorError) {
         self.sender.send_modify(|status| {
             status.retries += 1;
@@ -143,9 +201,9 @@ impl StatusBoard {
     }
 }
 
-fn add_counters(status: &mut ApplyStatus, table: &TableName, counters: &TableCounters) {
+fn add_counters(status: &mut ApplyStatus, table: &str, counters: &TableCounters) {
     status.changes += counters.inserts + counters.updates + counters.deletes;
-    let sum = status.tables.entry(table.to_string()).or_default();
+    let sum = status.tables.entry(table.to_owned()).or_default();
     sum.inserts += counters.inserts;
     sum.updates += counters.updates;
     sum.deletes += counters.deletes;

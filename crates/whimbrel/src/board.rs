@@ -30,6 +30,7 @@ pub struct Status {
     /// `running`, or why the Store doesn't pull.
     pub store_state: Option<String>,
     pub parked: Vec<RowNote>,
+    pub parked_statements: Vec<StatementNote>,
     pub foreign_changes: u64,
     pub conflicts: Vec<RowNote>,
     pub verification: Option<VerificationStatus>,
@@ -100,6 +101,17 @@ pub struct RowNote {
     pub reason: String,
 }
 
+/// A statement of the source's log that needs a person, and the tables that wait behind it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatementNote {
+    /// For `whimbrel parked`.
+    pub id: String,
+    pub statement: String,
+    /// At the target, in lower case.
+    pub tables: Vec<String>,
+    pub reason: String,
+}
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct VerificationStatus {
     pub rows: u64,
@@ -163,6 +175,7 @@ impl Board {
             store_bytes: 0,
             store_state: None,
             parked: Vec::new(),
+            parked_statements: Vec::new(),
             foreign_changes: 0,
             conflicts: Vec::new(),
             verification: None,

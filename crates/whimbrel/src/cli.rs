@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ddl_policy::DdlRule;
 use crate::quantity;
 
 #[derive(Debug, Parser)]
@@ -29,6 +30,10 @@ pub enum Command {
     Plan(MigrateArgs),
     /// Shows what is in a Store.
     Store(StoreArgs),
+    /// Reads statements of the data definition language.
+    Ddl(DdlArgs),
+    /// Shows and settles rows and statements that wait for a person, of a task that runs or doesn't.
+    Parked(ParkedArgs),
 }
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done and equal; 1 failed; 2 usage; 3 done but verification found \
@@ -87,6 +92,14 @@ pub struct MigrateArgs {
     /// What to do about a row that somebody else changed at the target.
     #[arg(long, value_enum, default_value = "repair")]
     pub foreign_changes: ForeignPolicy,
+    /// What to do about a kind of statement in the source's log: KIND=apply|skip|stop|ask, or all=...; may be given
+    /// several times. Everything is applied by default.
+    #[arg(long, value_name = "KIND=ACTION")]
+    pub ddl: Vec<DdlRule>,
+    /// What to do about a statement that the target refuses or that can't be converted: park it with its tables, or
+    /// stop the task.
+    #[arg(long, value_enum, default_value = "park")]
+    pub on_ddl_error: OnDdlError,
     /// Holds all state of this machine's tasks.
     #[arg(long, value_name = "DIR")]
     pub home: Option<PathBuf>,
@@ -183,6 +196,76 @@ pub enum StoreCommand {
         #[arg(long, default_value_t = u64::MAX, value_name = "N", hide_default_value = true)]
         limit: u64,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ParkedArgs {
+    /// The --home of the task.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub home: Option<PathBuf>,
+    /// The --name of the task.
+    #[arg(long, default_value = "default", global = true)]
+    pub name: String,
+    /// The task's --target, where it isn't running and the URL has more to say than user, host and port.
+    #[arg(long, value_name = "URL", global = true)]
+    pub target: Option<String>,
+    #[command(subcommand)]
+    pub command: ParkedCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ParkedCommand {
+    /// Lists what waits.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints one with all that is known of it.
+    Show { id: String },
+    /// Tries it again; then what has queued behind it.
+    Retry { id: String },
+    /// Gives it up; what has queued behind it is applied.
+    Skip { id: String },
+    /// Runs another statement in its place; then what has queued behind it.
+    Edit {
+        id: String,
+        /// In the target's language, names as the target has them.
+        #[arg(long, value_name = "STATEMENT")]
+        sql: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DdlArgs {
+    #[command(subcommand)]
+    pub command: DdlCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum DdlCommand {
+    /// Prints the syntax tree of each statement, or the place of its error. Exit code 1 where one can't be read.
+    Parse {
+        /// Whose language the text is in.
+        #[arg(long, value_enum, default_value = "mysql")]
+        dialect: DialectName,
+        /// Statements with semicolons between them; - is standard input.
+        file: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDdlError {
+    Park,
+    Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DialectName {
+    Mysql,
+    Mariadb,
+    Tidb,
+    Oceanbase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]

@@ -114,6 +114,9 @@ fn line(status: &Status, rate: &mut Rate) -> String {
         }
         _ => {}
     }
+    if !status.parked_statements.is_empty() {
+        text += &format!(", {} statements wait (whimbrel parked list)", status.parked_statements.len());
+    }
     if !status.parked.is_empty() {
         text += &format!(", {} parked", count(status.parked.len() as u64));
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! HOME/NAME/lock              held (flock) by the process that runs the task
+//! HOME/NAME/control           socket at which that process takes commands (whimbrel parked)
 //! HOME/NAME/task.json         what the task is; no secrets
 //! HOME/NAME/tables.json       source tables as they were at the start position
 //! HOME/NAME/store/            the Store
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use whimbrel_model::{Position, TableSchema};
+use whimbrel_model::{Position, TableName, TableSchema};
 
 use crate::cli::{ApplyMode, ExistingMode, ForeignPolicy, Step};
 use crate::failure::Failure;
@@ -66,11 +67,15 @@ pub struct StartTables {
     /// Where the log was when the task began.
     pub position: Position,
     pub tables: Vec<TableSchema>,
+    /// Tables that were there then and look like shadow tables of the task's, but aren't
+    /// ([`crate::followed`]). Absent in files of older programs, whose tasks follow no shadow tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<TableName>>,
 }
 
 impl StartTables {
-    pub fn new(position: Position, tables: Vec<TableSchema>) -> Self {
-        Self { version: VERSION, position, tables }
+    pub fn new(position: Position, tables: Vec<TableSchema>, outside: Option<Vec<TableName>>) -> Self {
+        Self { version: VERSION, position, tables, outside }
     }
 }
 
@@ -80,6 +85,13 @@ pub struct TaskHome {
     dir: PathBuf,
     pub id: String,
     _lock: File,
+}
+
+/// A folder opened without a definition to compare it with.
+#[derive(Debug)]
+pub struct ExistingHome {
+    pub home: TaskHome,
+    pub definition: TaskDefinition,
 }
 
 /// `--home`, else `$XDG_STATE_HOME/whimbrel`, else `/var/lib/whimbrel` where this user may have it, else
@@ -149,6 +161,37 @@ impl TaskHome {
             }
         };
         Ok(Self { dir, id, _lock: lock })
+    }
+
+    /// Opens the folder of a task that was begun earlier; `None` where another process holds it.
+    ///
+    /// # Errors
+    /// No task is there.
+    pub fn open_existing(dir: &Path) -> Result<Option<ExistingHome>, Failure> {
+        let path = dir.join("task.json");
+        let Some(file) = read_json::<TaskFile>(&path)? else {
+            return Err(Failure::configuration(
+                dir.display().to_string(),
+                "no task is there",
+                "name the task's --home and --name",
+            ));
+        };
+        let lock_path = dir.join("lock");
+        let storage =
+            |what: &str, error| Failure::storage(lock_path.display().to_string(), what.to_owned(), error);
+        let lock =
+            File::create(&lock_path).map_err(|error| storage("the lock file can't be opened", error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => return Err(storage("locking failed", error)),
+        }
+        let home = Self { dir: dir.to_owned(), id: file.id, _lock: lock };
+        Ok(Some(ExistingHome { home, definition: file.definition }))
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub fn store_dir(&self) -> PathBuf {
@@ -308,6 +351,19 @@ mod tests {
         assert_eq!(serde_json::to_string(&file).unwrap(), frozen);
         let error = refuse_change(Path::new("h"), &definition(), &filtered).unwrap_err().to_string();
         assert!(error.contains(r#"where was [], now ["a.b=c > 1"]"#), "{error}");
+    }
+
+    /// Persisted form: these texts must be readable for ever.
+    #[test]
+    fn the_frozen_start_tables_read() {
+        let position = r#"{"kind":"binlog","server":"7","file":"binlog.000002","offset":157}"#;
+        let old = format!(r#"{{"version":1,"position":{position},"tables":[]}}"#);
+        let read: StartTables = serde_json::from_str(&old).unwrap();
+        assert_eq!((read.outside.as_ref(), serde_json::to_string(&read).unwrap()), (None, old.clone()));
+        let new = old.replace("[]}", r#"[],"outside":[{"schema":"d","table":"_t_new"}]}"#);
+        let read: StartTables = serde_json::from_str(&new).unwrap();
+        assert_eq!(read.outside, Some(vec![TableName::new("d", "_t_new")]));
+        assert_eq!(serde_json::to_string(&read).unwrap(), new);
     }
 
     #[test]

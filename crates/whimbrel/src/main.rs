@@ -3,11 +3,15 @@
 mod board;
 mod cli;
 mod config;
+mod ddl_command;
+mod ddl_policy;
 mod display;
 mod endpoints;
 mod failure;
+mod followed;
 mod home;
 mod migrate;
+mod parked;
 mod plan_command;
 mod precheck;
 mod quantity;
@@ -16,6 +20,7 @@ mod rules;
 mod signals;
 mod store_command;
 mod store_socket;
+mod syntax_tree;
 mod table_rules;
 mod verify_command;
 mod web;
@@ -59,6 +64,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
             Command::Check(args) => plan_command::check(args).await,
             Command::Plan(args) => plan_command::plan(args).await,
             Command::Store(args) => store_command::run(args).await,
+            Command::Parked(args) => parked::command::run(args).await,
+            Command::Ddl(args) => ddl_command::run(&args),
         }
     });
     // Blocking reads that nobody waits for any more must not hold the process.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use whimbrel_model::Position;
 
-use crate::board::{ErrorStatus, RowNote};
+use crate::board::{ErrorStatus, RowNote, StatementNote};
 use crate::display::{count, duration};
 use crate::failure::{Exit, Failure};
 use crate::home::write_json;
@@ -29,6 +29,7 @@ pub struct Report {
     pub applied_transactions: u64,
     pub applied_changes: u64,
     pub parked: Vec<RowNote>,
+    pub parked_statements: Vec<StatementNote>,
     pub conflicts: Vec<RowNote>,
     pub foreign_changes: u64,
     /// Largest resident memory of this process, bytes.
@@ -152,6 +153,10 @@ impl Report {
             self.cpu_seconds
         );
         print_objects(&self.objects);
+        for parked in &self.parked_statements {
+            println!("  parked: {} {}", parked.id, parked.statement);
+            println!("    its tables wait: {}; {}", parked.tables.join(", "), parked.reason);
+        }
         notes("parked", &self.parked);
         notes("in conflict", &self.conflicts);
         if self.foreign_changes > 0 {

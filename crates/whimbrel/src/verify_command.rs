@@ -11,6 +11,8 @@ use crate::board::{Board, Phase, TableStatus};
 use crate::cli::VerifyArgs;
 use crate::endpoints::{self, Role};
 use crate::failure::{Exit, Failure};
+use crate::migrate::compared::{Exceptions, current_plans};
+use crate::migrate::default_corrections;
 use crate::migrate::verification::{self, Setup};
 use crate::migrate::{current_plans, default_corrections, selection};
 use crate::precheck::{self, Filters, Needs};
@@ -32,7 +34,7 @@ pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let checked = precheck::run(&source, &target, &rules, filters, needs).await?;
     checked.print();
     checked.refuse_errors()?;
-    let plans = current_plans(&source, &target, &rules, &selection).await?;
+    let plans = current_plans(&source, &target, &rules, &selection, &Exceptions::default()).await?;
     let board = Arc::new(Board::new("verify", Source::name(source.as_ref()), Target::name(target.as_ref())));
     board.update(|status| {
         status.tables = plans
@@ -81,6 +83,7 @@ pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         applied_transactions: 0,
         applied_changes: 0,
         parked: Vec::new(),
+        parked_statements: Vec::new(),
         conflicts: Vec::new(),
         foreign_changes: 0,
         peak_memory_bytes: 0,

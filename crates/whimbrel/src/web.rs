@@ -73,7 +73,7 @@ async fn metrics(State(board): State<Arc<Board>>) -> impl IntoResponse {
 }
 
 /// Metrics without labels: name, kind, help, value.
-fn totals(status: &Status) -> [(&'static str, &'static str, &'static str, f64); 11] {
+fn totals(status: &Status) -> [(&'static str, &'static str, &'static str, f64); 12] {
     let sum =
         |field: fn(&crate::board::TableStatus) -> u64| status.tables.iter().map(field).sum::<u64>() as f64;
     [
@@ -114,6 +114,12 @@ fn totals(status: &Status) -> [(&'static str, &'static str, &'static str, f64); 
             "gauge",
             "Rows set aside because the target refuses them.",
             status.parked.len() as f64,
+        ),
+        (
+            "whimbrel_parked_statements",
+            "gauge",
+            "Statements of the source's log that wait for a person, with their tables.",
+            status.parked_statements.len() as f64,
         ),
         ("whimbrel_store_bytes", "gauge", "Bytes of the Store on disk.", status.store_bytes as f64),
         ("whimbrel_verify_rows_total", "counter", "Rows compared.", sum(|t| t.verified_rows)),

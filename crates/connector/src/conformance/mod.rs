@@ -145,6 +145,7 @@ macro_rules! conformance_suite {
             snapshot: a_table_that_is_not_there_is_named,
             writer: values_survive_the_way_through,
             writer: plain_inserts_write_all_or_nothing,
+            writer: statements_of_people_are_part_of_the_transaction,
             writer: upserts_touch_only_their_own_row,
             writer: upserts_keep_what_only_the_target_has,
             writer: existing_rows_are_kept,

@@ -106,6 +106,26 @@ pub async fn plain_inserts_write_all_or_nothing(playground: &dyn Playground) {
     assert_eq!(must(writer.insert(&plan, &[], InsertMode::Plain).await), 0);
 }
 
+/// A person's statement belongs to the open transaction, finds its schema, and says how many rows it concerned.
+pub async fn statements_of_people_are_part_of_the_transaction(playground: &dyn Playground) {
+    let (table, plan) = keyed(playground).await;
+    let mut writer = writer(playground).await;
+    let rows = batch(&table, &[row(1, 10, "a"), row(2, 20, "b")]);
+    must(writer.insert(&plan, &refs(&rows), InsertMode::Plain).await);
+    let name = &plan.target.name;
+    let sql = format!("UPDATE {} SET v = 'x' WHERE id = 1", name.table);
+    must(writer.begin().await);
+    assert_eq!(must(writer.execute(&name.schema, &sql).await), 1);
+    must(writer.rollback().await);
+    assert_eq!(all_of(playground, &plan).await, [row(1, 10, "a"), row(2, 20, "b")]);
+    must(writer.begin().await);
+    assert_eq!(must(writer.execute(&name.schema, &sql).await), 1);
+    let clash = format!("UPDATE {} SET u = 20 WHERE id = 1", name.table);
+    assert_eq!(duplicate_key(writer.execute(&name.schema, &clash).await), "uu");
+    must(writer.commit().await);
+    assert_eq!(all_of(playground, &plan).await, [row(1, 10, "x"), row(2, 20, "b")]);
+}
+
 /// An upsert makes the row with the same key into the new one, and nothing else: a clash on another unique key is an
 /// error that leaves both rows as they were.
 pub async fn upserts_touch_only_their_own_row(playground: &dyn Playground) {

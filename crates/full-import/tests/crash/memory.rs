@@ -534,6 +534,10 @@ impl Writer for MemoryWriter {
         Err(unsupported())
     }
 
+    async fn execute(&mut self, _: &str, _: &str) -> Result<u64> {
+        Err(unsupported())
+    }
+
     async fn execute_ddl(&mut self, _: &str, _: &str) -> Result<()> {
         self.server.plain_call().await
     }

@@ -91,13 +91,17 @@ fn limits() -> Limits {
     }
 }
 
+fn open_gate() -> crate::hold::Gate {
+    crate::hold::Gate { holds: Arc::default(), replayed: None }
+}
+
 fn no_bounds() -> Bounds {
-    Bounds { table_start: HashMap::new(), overlap_until: None, stop_at: None }
+    Bounds { table_start: HashMap::new(), overlap_until: None, stop_at: None, stop_after: None }
 }
 
 async fn reader(records: Vec<LogRecord>, pauses: Vec<usize>, bounds: Bounds) -> Reader {
     let source = Box::new(Records { records, next: 0, pauses });
-    let mut reader = Reader::new(source, Arc::new(Everything), bounds, limits());
+    let mut reader = Reader::new(source, Arc::new(Everything), open_gate(), bounds, limits());
     reader.start(None, 0).await.unwrap();
     reader
 }

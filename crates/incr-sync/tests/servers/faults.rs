@@ -145,6 +145,11 @@ impl Writer for FaultyWriter {
         self.inner.fetch_by_unique_key(plan, key, row).await
     }
 
+    async fn execute(&mut self, default_schema: &str, sql: &str) -> Result<u64> {
+        self.fault().await?;
+        self.inner.execute(default_schema, sql).await
+    }
+
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
         self.fault().await?;
         self.inner.execute_ddl(default_schema, sql).await?;

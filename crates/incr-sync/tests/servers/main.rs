@@ -9,6 +9,8 @@ mod faults;
 mod foreign;
 mod foreign_keys;
 mod history;
+mod hold;
+mod keys;
 mod large;
 mod overlap;
 mod parked;

@@ -101,6 +101,8 @@ pub fn batch(table: &Arc<TableVersion>, edits: &[Edit]) -> ChangeBatch {
 pub struct Script {
     records: Vec<LogRecord>,
     transactions: usize,
+    /// Only so many records are there yet; `None`: all.
+    released: Option<tokio::sync::watch::Receiver<usize>>,
 }
 
 impl Script {
@@ -146,6 +148,13 @@ impl Script {
         self.commit();
     }
 
+    /// Ends, for now, with what is there; the sender lets more come, by the number of records.
+    pub fn pause(&mut self) -> tokio::sync::watch::Sender<usize> {
+        let (sender, receiver) = tokio::sync::watch::channel(self.records.len());
+        self.released = Some(receiver);
+        sender
+    }
+
     /// The position at the end.
     pub fn end(&self) -> Position {
         position(self.transactions)
@@ -160,7 +169,12 @@ impl Script {
     }
 
     fn source(&self) -> ScriptSource {
-        ScriptSource { records: Arc::new(self.records.clone()), next: 0, acknowledged: Arc::default() }
+        ScriptSource {
+            records: Arc::new(self.records.clone()),
+            next: 0,
+            acknowledged: Arc::default(),
+            released: self.released.clone(),
+        }
     }
 }
 
@@ -168,11 +182,16 @@ struct ScriptSource {
     records: Arc<Vec<LogRecord>>,
     next: usize,
     acknowledged: Arc<Mutex<u64>>,
+    released: Option<tokio::sync::watch::Receiver<usize>>,
 }
 
 #[async_trait]
 impl ChangeSource for ScriptSource {
     async fn next(&mut self) -> Result<(u64, LogRecord)> {
+        if let Some(released) = &mut self.released {
+            let next = self.next;
+            released.wait_for(|released| *released > next).await.expect("the test holds the sender");
+        }
         match self.records.get(self.next) {
             None => std::future::pending().await,
             Some(record) => {

@@ -67,6 +67,11 @@ impl Scene {
         scene
     }
 
+    /// One more session, for somebody else's statements.
+    pub async fn session(&self) -> Connection {
+        Connection::connect(&self.options).await.unwrap()
+    }
+
     pub async fn execute(&mut self, sql: &str) {
         self.sql.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::table::PeriodName;
 use super::{Charset, Commas, flag, if_exists, if_not_exists, optional};
 use crate::ast::{AlterClause, AlterColumnAction, AlterTable, Fragment, IndexVisibility, PartitionSelection};
 
@@ -121,10 +122,10 @@ fn write_drop(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result {
     };
     write!(f, "DROP {what}")?;
     if_exists(f, there)?;
-    if matches!(clause, AlterClause::DropPeriod { .. }) {
-        f.write_str(" FOR")?;
+    match (clause, name) {
+        (AlterClause::DropPeriod { .. }, Some(name)) => write!(f, " FOR {}", PeriodName(name)),
+        _ => optional(f, "", name),
     }
-    optional(f, "", name)
 }
 
 fn write_change(f: &mut Formatter<'_>, clause: &AlterClause) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::{Charset, Commas, Quoted, Word, flag, if_exists, if_not_exists, optional};
 use crate::ast::{
     AlterDatabase, CreateDatabase, CreateTable, CreateTableBody, CreateTableQuery, DatabaseOption,
-    DropDatabase, DropTable, DuplicateRows, OptionValue, PeriodDef, RenameTable, TableDefinition,
+    DropDatabase, DropTable, DuplicateRows, Ident, OptionValue, PeriodDef, RenameTable, TableDefinition,
     TableElement, TableOption, TableOptions, TruncateTable,
 };
 
@@ -75,7 +75,19 @@ impl Display for PeriodDef {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("PERIOD")?;
         if_not_exists(f, self.if_not_exists)?;
-        write!(f, " FOR {} ({}, {})", self.name, self.start, self.end)
+        write!(f, " FOR {} ({}, {})", PeriodName(&self.name), self.start, self.end)
+    }
+}
+
+/// A period's name. MariaDB knows its own only without quotes.
+pub(super) struct PeriodName<'a>(pub(super) &'a Ident);
+
+impl Display for PeriodName<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.value.eq_ignore_ascii_case("SYSTEM_TIME") {
+            return f.write_str("SYSTEM_TIME");
+        }
+        Display::fmt(self.0, f)
     }
 }
 

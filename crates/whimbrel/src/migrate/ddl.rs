@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, Result, ServerInfo, Target};
-use whimbrel_dbcat::{TargetProfile, convert_statement, is_applied};
-use whimbrel_incr_sync::{DdlConverter, DdlStep, Router};
+use whimbrel_dbcat::{Routes, TargetProfile, convert_routed, is_applied, is_renamed};
+use whimbrel_incr_sync::{DdlConverter, DdlPolicy, DdlStep, Router};
 use whimbrel_model::{Ddl, TableName};
+use whimbrel_mysql_ddl::ast::Body;
 use whimbrel_mysql_ddl::{Dialect, ParseOptions, SqlMode};
 
-use crate::rules::Rules;
+use crate::ddl_policy::DdlRules;
+use crate::followed::Followed;
 
 /// The rules as Incr-Sync asks for them.
 pub struct RuleRouter {
-    pub rules: Arc<Rules>,
+    pub followed: Followed,
     /// Schemas of the target that the task's tables are in.
     pub schemas: Vec<String>,
 }
 
 impl Router for RuleRouter {
     fn target(&self, source: &TableName) -> Option<TableName> {
-        self.rules.selects(source).then(|| self.rules.target_name(source))
+        self.followed.target(source)
     }
 
     fn target_schemas(&self) -> Vec<String> {
@@ -55,24 +57,45 @@ pub fn sql_mode(ddl: &Ddl) -> SqlMode {
 
 /// DBCat as Incr-Sync asks for it.
 pub struct DbcatConverter {
-    rules: Arc<Rules>,
+    followed: Followed,
+    policies: DdlRules,
     target: Arc<dyn Target>,
     profile: TargetProfile,
     dialect: Dialect,
 }
 
 impl DbcatConverter {
-    pub fn new(rules: Arc<Rules>, target: Arc<dyn Target>, from: &ServerInfo, to: &ServerInfo) -> Self {
-        Self { rules, target, profile: TargetProfile::new(to), dialect: dialect(from) }
+    pub fn new(
+        followed: Followed,
+        policies: DdlRules,
+        target: Arc<dyn Target>,
+        from: &ServerInfo,
+        to: &ServerInfo,
+    ) -> Self {
+        Self { followed, policies, target, profile: TargetProfile::new(to), dialect: dialect(from) }
+    }
+
+    /// How the session at the source has read the statement.
+    fn options(&self, ddl: &Ddl) -> ParseOptions {
+        ParseOptions { dialect: self.dialect, sql_mode: sql_mode(ddl) }
     }
 }
 
 #[async_trait]
 impl DdlConverter for DbcatConverter {
+    fn policy(&self, ddl: &Ddl) -> Result<DdlPolicy> {
+        // One that can't be read has no kind; what to do about it is decided when it can't be converted either.
+        let parsed = whimbrel_mysql_ddl::parse(&ddl.sql, &self.options(ddl));
+        Ok(parsed.map_or(DdlPolicy::Apply, |statement| self.policies.of_statement(&statement)))
+    }
+
     async fn convert(&self, ddl: &Ddl) -> Result<Vec<DdlStep>> {
-        let options = ParseOptions { dialect: self.dialect, sql_mode: sql_mode(ddl) };
-        let route = |name: &TableName| self.rules.selects(name).then(|| self.rules.target_name(name));
-        let statements = convert_statement(ddl, &options, &self.profile, &route).map_err(|error| {
+        let routes = Routes {
+            route: &|name| self.followed.target(name),
+            away: &|name| self.followed.away(name),
+            keeps: &|kind| self.policies.of(kind) != DdlPolicy::Skip,
+        };
+        let statements = convert_routed(ddl, &self.options(ddl), &self.profile, routes).map_err(|error| {
             let object = format!("statement {}", shortened(&ddl.sql));
             ConnectorError::new(
                 ErrorKind::UnsupportedStatement,
@@ -94,26 +117,24 @@ impl DdlConverter for DbcatConverter {
 
     async fn already_applied(&self, step: &DdlStep) -> Result<bool> {
         let mut catalog = self.target.catalog().await?;
+        if let Some(renames) = renames(&step.sql) {
+            let names: Vec<TableName> =
+                renames.iter().flat_map(|(from, to)| [from.clone(), to.clone()]).collect();
+            let there = catalog.existing_tables(&names).await?;
+            return Ok(is_renamed(&renames, |name| there.iter().any(|table| table.name == *name)));
+        }
         let tables = catalog.existing_tables(std::slice::from_ref(&step.table)).await?;
-        // A rename is over when the old name is gone; renames of this crate name the new table first.
-        let old_exists = match renamed_from(&step.sql) {
-            Some(old) => !catalog.existing_tables(std::slice::from_ref(&old)).await?.is_empty(),
-            None => false,
-        };
-        Ok(is_applied(&step.sql, tables.first(), old_exists))
+        Ok(is_applied(&step.sql, tables.first()))
     }
 }
 
-/// The old name of the first pair of a RENAME TABLE.
-fn renamed_from(sql: &str) -> Option<TableName> {
+/// The pairs of a RENAME TABLE that DBCat has written.
+fn renames(sql: &str) -> Option<Vec<(TableName, TableName)>> {
     let options = ParseOptions::new(Dialect::mysql(90_700));
-    match whimbrel_mysql_ddl::parse(sql, &options).ok()?.body {
-        whimbrel_mysql_ddl::ast::Body::RenameTable(rename) => {
-            let (from, _) = rename.renames.into_iter().next()?;
-            Some(TableName::new(from.schema?.value, from.name.value))
-        }
-        _ => None,
-    }
+    let Body::RenameTable(rename) = whimbrel_mysql_ddl::parse(sql, &options).ok()?.body else { return None };
+    let full =
+        |name: whimbrel_mysql_ddl::ast::TableName| Some(TableName::new(name.schema?.value, name.name.value));
+    rename.renames.into_iter().map(|(from, to)| Some((full(from)?, full(to)?))).collect()
 }
 
 fn shortened(sql: &str) -> String {

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 use whimbrel_full_import::ImportReport;
 use whimbrel_incr_sync::{
-    ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, ForeignPolicy, IncrSync, ParkedEntry, parked,
+    ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, DdlErrors, ForeignPolicy, IncrSync, ParkedEntry,
+    parked,
 };
 use whimbrel_model::{Position, RowBatch, TableName, TableSchema, ValueRef};
 use whimbrel_mysql_ddl::Dialect;
@@ -21,9 +22,12 @@ use super::log::{Log, Valve};
 use super::schema::MigratedTable;
 use super::selected::SelectedChanges;
 use super::{SHOW_EVERY, Task, verification};
-use crate::board::{Board, ErrorStatus, RowNote};
+use crate::board::{Board, ErrorStatus, RowNote, StatementNote};
 use crate::cli;
+use crate::ddl_policy::DdlRules;
 use crate::failure::Failure;
+use crate::followed::Followed;
+use crate::parked::control::Desk;
 use crate::precheck::Prechecked;
 
 /// Longest value of a row that is shown, in characters.
@@ -44,6 +48,7 @@ pub struct Incremental<'a> {
     task: &'a Task,
     id: &'a str,
     epoch: u64,
+    desk: Arc<Desk>,
     router: Arc<RuleRouter>,
     converter: Arc<DbcatConverter>,
     bounds: ApplyBounds,
@@ -56,6 +61,15 @@ pub struct Incremental<'a> {
     base: Mutex<Counters>,
 }
 
+/// The task as this process owns it.
+pub struct Owned<'a> {
+    pub task: &'a Task,
+    pub id: &'a str,
+    pub epoch: u64,
+    pub followed: Followed,
+    pub desk: Arc<Desk>,
+}
+
 /// Sums over the runs of this process.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counters {
@@ -66,14 +80,13 @@ struct Counters {
 
 impl<'a> Incremental<'a> {
     pub fn new(
-        task: &'a Task,
-        id: &'a str,
-        epoch: u64,
+        owned: Owned<'a>,
         checked: &Prechecked,
         tables: Tables<'a>,
         imported: Option<&ImportReport>,
         (start, overlap_until): (Position, Position),
     ) -> Self {
+        let Owned { task, id, epoch, followed, desk } = owned;
         let mut schemas: Vec<String> =
             tables.migrated.iter().map(|table| table.plan.target.name.schema.clone()).collect();
         schemas.sort();
@@ -83,9 +96,11 @@ impl<'a> Incremental<'a> {
             task,
             id,
             epoch,
-            router: Arc::new(RuleRouter { rules: task.rules.clone(), schemas }),
+            desk,
+            router: Arc::new(RuleRouter { followed: followed.clone(), schemas }),
             converter: Arc::new(DbcatConverter::new(
-                task.rules.clone(),
+                followed,
+                DdlRules::new(&task.args.ddl),
                 target,
                 &checked.source,
                 &checked.target,
@@ -141,6 +156,10 @@ impl<'a> Incremental<'a> {
                 cli::ForeignPolicy::Repair => ForeignPolicy::Repair,
                 cli::ForeignPolicy::Ignore => ForeignPolicy::Ignore,
             },
+            on_ddl_error: match self.task.args.on_ddl_error {
+                cli::OnDdlError::Park => DdlErrors::Park,
+                cli::OnDdlError::Stop => DdlErrors::Stop,
+            },
             lanes: usize::from(self.task.args.workers) * 2,
             ..ApplyOptions::new(mode)
         };
@@ -156,6 +175,7 @@ impl<'a> Incremental<'a> {
             options,
         );
         let status = sync.status();
+        self.desk.applying(Some(sync.control()));
         let feed = SelectedChanges::new(
             log.feed(),
             self.task.selection.clone(),
@@ -246,6 +266,7 @@ impl Running<'_, '_> {
     /// Stops after the last whole transaction.
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
+        self.step.desk.applying(None);
         let Some(task) = self.task.lock().await.take() else { return Ok(()) };
         let ended = task.await.unwrap_or_else(|panic| {
             Err(ConnectorError::new(ErrorKind::Other, "incr-sync", "applying changes broke")
@@ -269,6 +290,16 @@ impl Running<'_, '_> {
             status.applied_transactions = base.transactions + now.transactions;
             status.applied_changes = base.changes + now.changes;
             status.foreign_changes = base.foreign + now.foreign_changes;
+            status.parked_statements = now
+                .held
+                .iter()
+                .map(|held| StatementNote {
+                    id: held.statement.clone(),
+                    statement: held.sql.clone(),
+                    tables: held.tables.clone(),
+                    reason: format!("{} {}", held.code, held.reason),
+                })
+                .collect();
             if let Some(error) = &now.last_error {
                 status.last_error = Some(ErrorStatus::passing(error));
             }

@@ -16,8 +16,8 @@ use whimbrel_store::{
 use crate::board::Board;
 use crate::cli::StoreSettings;
 use crate::failure::Failure;
+use crate::followed::Followed;
 use crate::home::StartTables;
-use crate::rules::Rules;
 use crate::store_socket::StoreSocket;
 
 /// The name under which Incr-Sync is registered, so that retention keeps what it needs.
@@ -38,18 +38,18 @@ impl Log {
         dir: &Path,
         start: &StartTables,
         source: &dyn Source,
-        rules: &Arc<Rules>,
+        followed: &Followed,
         settings: &StoreSettings,
     ) -> std::result::Result<Self, Failure> {
         let store = open_store(dir, start, settings).await?;
         store.register_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
         let resume = store.resume_point().map_err(ConnectorError::from)?;
-        let rules = rules.clone();
+        let followed = followed.clone();
         let reader = source
             .log_reader(LogStart {
                 position: resume.position,
                 tables: resume.tables,
-                filter: Arc::new(move |name| rules.selects(name)),
+                filter: Arc::new(move |name| followed.follows(name)),
                 next_table_version: resume.next_table_version,
             })
             .await?;

@@ -7,6 +7,7 @@
 //! Every step can be repeated: what it did is recorded where it was done (state entries at the target, files of
 //! the task folder), so a run that was killed goes on where it stood.
 
+pub mod compared;
 mod ddl;
 mod incremental;
 mod log;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Source, TablePlan, Target};
+use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage};
 use whimbrel_full_verification::{AppliedPosition, VerifyReport};
 use whimbrel_model::{TableName, TableSchema};
 
-use self::incremental::{Incremental, Tables};
+use self::compared::Exceptions;
+use self::incremental::{Incremental, Owned, Tables};
 use self::log::Log;
 use self::objects::Objects;
 use self::plans::unseen;
@@ -38,7 +40,9 @@ use crate::board::{Board, Phase, TableStatus};
 use crate::cli::{ExistingMode, MigrateArgs, Step};
 use crate::endpoints::{self, Endpoint, Role};
 use crate::failure::{Exit, Failure};
+use crate::followed::Followed;
 use crate::home::{StartTables, TaskDefinition, TaskHome};
+use crate::parked::control::{ControlServer, Desk};
 use crate::precheck::{self, Filters, Needs, Prechecked};
 use crate::report::{Positions, Report, StepTime, TableReport};
 use crate::rules::Rules;
@@ -155,10 +159,13 @@ pub async fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     if let Some(web) = &web {
         eprintln!("status page: http://{}/", web.address);
     }
+    let desk = Arc::new(Desk::new(task.target.clone(), &home.id));
+    let control = ControlServer::start(home.dir(), desk.clone())?;
     let shown = CancellationToken::new();
     let display = tokio::spawn(display::show(board.clone(), shown.clone()));
-    let mut run = Run::new(task, home, board, stop);
+    let mut run = Run::new(task, home, board, stop, desk);
     let ended = run.steps().await;
+    drop(control);
     shown.cancel();
     if display.await.is_err() {
         tracing::warn!("the display broke");
@@ -176,6 +183,8 @@ struct Run {
     home: TaskHome,
     board: Arc<Board>,
     stop: CancellationToken,
+    desk: Arc<Desk>,
+    epoch: u64,
     begun: Instant,
     steps: Vec<StepTime>,
     positions: Positions,
@@ -183,12 +192,14 @@ struct Run {
 }
 
 impl Run {
-    fn new(task: Task, home: TaskHome, board: Arc<Board>, stop: CancellationToken) -> Self {
+    fn new(task: Task, home: TaskHome, board: Arc<Board>, stop: CancellationToken, desk: Arc<Desk>) -> Self {
         Self {
             task: Arc::new(task),
             home,
             board,
             stop,
+            desk,
+            epoch: 0,
             begun: Instant::now(),
             steps: Vec::new(),
             positions: Positions::default(),
@@ -203,10 +214,13 @@ impl Run {
         let start = self.start_point(&checked).await?;
         self.positions.start = Some(start.position.clone());
         let epoch = self.task.target.take_over(&self.home.id).await?;
+        self.epoch = epoch;
+        self.desk.taken_over(epoch);
+        let followed = Followed::new(self.task.rules.clone(), start.outside.clone());
         let log = if self.task.has(Step::Incr) {
             let source: &dyn Source = self.task.source.as_ref();
             let (dir, settings) = (self.home.store_dir(), &self.task.args.store);
-            Some(Log::open(&dir, &start, source, &self.task.rules, settings).await?)
+            Some(Log::open(&dir, &start, source, &followed, settings).await?)
         } else {
             None
         };
@@ -223,7 +237,7 @@ impl Run {
         self.show_tables(&tables);
         self.time("schema", began);
         let result =
-            self.move_rows(&checked, epoch, &start.tables, &tables, &mut objects, log.as_ref()).await;
+            self.move_rows(&checked, followed, &start.tables, &tables, &mut objects, log.as_ref()).await;
         let closed = match log {
             Some(log) => log.close().await,
             None => Ok(()),
@@ -251,7 +265,7 @@ impl Run {
         }
         let mut catalog = Source::catalog(self.task.source.as_ref()).await?;
         let names: Vec<TableName> = checked.tables.iter().map(|table| table.name.clone()).collect();
-        let start = start::fix(catalog.as_mut(), &names).await?;
+        let start = start::fix_start(catalog.as_mut(), &names, &self.task.rules).await?;
         self.home.write_start_tables(&start)?;
         Ok(start)
     }
@@ -281,12 +295,13 @@ impl Run {
     async fn move_rows(
         &mut self,
         checked: &Prechecked,
-        epoch: u64,
+        followed: Followed,
         start_tables: &[TableSchema],
         tables: &[MigratedTable],
         objects: &mut Objects,
         log: Option<&Log>,
     ) -> Result<Exit, Failure> {
+        let epoch = self.epoch;
         let both = Tables { start: start_tables, migrated: tables };
         let imported = if self.task.has(Step::Full) {
             let began = Instant::now();
@@ -314,7 +329,8 @@ impl Run {
         let bounds = (start, overlap_until);
         let task = self.task.clone();
         let id = self.home.id.clone();
-        let incremental = Incremental::new(&task, &id, epoch, checked, both, imported.as_ref(), bounds);
+        let owned = Owned { task: &task, id: &id, epoch, followed, desk: self.desk.clone() };
+        let incremental = Incremental::new(owned, checked, both, imported.as_ref(), bounds);
         let began = Instant::now();
         self.board.set_phase(Phase::CatchUp);
         let caught_up = incremental.catch_up(log, &self.board, &self.stop).await;
@@ -465,9 +481,11 @@ impl Run {
         following: Option<&verification::Following>,
     ) -> Result<Vec<Arc<TablePlan>>, Failure> {
         const LOOKS: u32 = 20;
-        let plans =
-            || current_plans(&self.task.source, &self.task.target, &self.task.rules, &self.task.selection);
-        let Some(following) = following else { return plans().await };
+        let task = &self.task;
+        let (source, target, rules, selection) = (&task.source, &task.target, &task.rules, &task.selection);
+        let Some(following) = following else {
+            return current_plans(source, target, rules, selection, &Exceptions::default()).await;
+        };
         let mut looks = 0;
         loop {
             let position = Source::catalog(self.task.source.as_ref()).await?.position_after_reads().await?;
@@ -476,7 +494,10 @@ impl Run {
                 () = self.stop.cancelled() => self.refuse_stop()?,
             }
             looks += 1;
-            match plans().await {
+            let mut writer = Target::writer(target.as_ref(), &self.home.id, self.epoch).await?;
+            let status = following.status.borrow().clone();
+            let exceptions = Exceptions::of_task(writer.as_mut(), &status).await?;
+            match current_plans(source, target, rules, selection, &exceptions).await {
                 Err(failure)
                     if looks < LOOKS
                         && matches!(
@@ -537,6 +558,9 @@ impl Run {
 
     /// Prints and writes the report.
     fn finish(&mut self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        // Tables that wait behind a statement aren't as at the source.
+        let waits = !self.board.snapshot().parked_statements.is_empty();
+        let ended = ended.map(|exit| if waits && exit == Exit::Done { Exit::Different } else { exit });
         let exit = match &ended {
             Ok(exit) => *exit,
             Err(failure) => failure.exit,
@@ -562,6 +586,7 @@ impl Run {
             applied_transactions: status.applied_transactions,
             applied_changes: status.applied_changes,
             parked: status.parked,
+            parked_statements: status.parked_statements,
             conflicts: status.conflicts,
             foreign_changes: status.foreign_changes,
             peak_memory_bytes: 0,

@@ -6,6 +6,7 @@ use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
 use whimbrel_filter::Selection;
 use whimbrel_model::{TableName, TableVersion};
 
+use super::compared::Exceptions;
 use crate::cli::EndpointArgs;
 use crate::endpoints::Endpoint;
 use crate::failure::Failure;
@@ -41,11 +42,13 @@ pub async fn current_plans(
     target: &Endpoint,
     rules: &Rules,
     selection: &Selection,
+    exceptions: &Exceptions,
 ) -> Result<Vec<Arc<TablePlan>>, Failure> {
     let (source, target): (&dyn Source, &dyn Target) = (source.as_ref(), target.as_ref());
     let mut catalog = source.catalog().await?;
     let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
-    let schemas = catalog.existing_tables(&names).await?;
+    let mut schemas = catalog.existing_tables(&names).await?;
+    schemas.retain(|table| !exceptions.leaves_out(&rules.target_name(&table.name)));
     let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
     let existing = target.catalog().await?.table_schemas(&targets).await?;
     schemas
@@ -54,18 +57,19 @@ pub async fn current_plans(
         .map(|(schema, existing)| {
             let name = existing.name.to_string();
             let schema = selection.view(&schema, false).map_err(unseen)?.schema;
-            TablePlan::new(Arc::new(TableVersion::new(0, schema)), Arc::new(existing)).map(Arc::new).map_err(
-                |error| {
-                    ConnectorError::new(
-                        ErrorKind::SchemaMismatch,
-                        format!("table {name}"),
-                        "it can't hold the source's rows",
-                    )
-                    .with_source(error)
-                    .with_hint("give the target's table the columns and keys of the source's")
-                    .into()
-                },
-            )
+            let target = existing.name.clone();
+            let left_out = |column: &str| exceptions.leaves_out_column(&target, column);
+            let version = Arc::new(TableVersion::new(0, schema));
+            TablePlan::leaving_out(version, Arc::new(existing), &left_out).map(Arc::new).map_err(|error| {
+                ConnectorError::new(
+                    ErrorKind::SchemaMismatch,
+                    format!("table {name}"),
+                    "it can't hold the source's rows",
+                )
+                .with_source(error)
+                .with_hint("give the target's table the columns and keys of the source's")
+                .into()
+            })
         })
         .collect()
 }

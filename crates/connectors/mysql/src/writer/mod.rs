@@ -127,6 +127,14 @@ impl Writer for MysqlWriter {
         self.fetch_clashing(plan, key, row).await
     }
 
+    async fn execute(&mut self, default_schema: &str, sql: &str) -> Result<u64> {
+        self.session.use_schema(default_schema).await?;
+        self.session.start();
+        self.session.sql.extend_from_slice(sql.as_bytes());
+        let results = self.session.run("running a statement", default_schema).await?;
+        Ok(results.iter().map(|result| result.affected_rows).sum())
+    }
+
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
         self.outside_transaction("running DDL")?;
         self.session.use_schema(default_schema).await?;

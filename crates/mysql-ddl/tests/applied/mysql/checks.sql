@@ -1,0 +1,6 @@
+CREATE TABLE ch (
+  a INT CHECK (a > 0), b INT CONSTRAINT b_small CHECK (b < 10) NOT ENFORCED, c VARCHAR(10),
+  CONSTRAINT both_of CHECK (a < b OR c IN ('x', 'y''z') AND c LIKE '%\%%'), CHECK (REGEXP_LIKE(c, '^[a-z]+$'))
+);
+ALTER TABLE ch ADD CONSTRAINT late CHECK ((a MOD 2) = 0), ALTER CHECK b_small ENFORCED, DROP CHECK both_of;
+ALTER TABLE ch ALTER CONSTRAINT late NOT ENFORCED, DROP CONSTRAINT b_small;
