@@ -169,7 +169,7 @@ impl TaskHome {
     /// No task is there.
     pub fn open_existing(dir: &Path) -> Result<Option<ExistingHome>, Failure> {
         let path = dir.join("task.json");
-        let Some(file) = read_json::<TaskFile>(&path)? else {
+        let Some(file) = read_json::<TaskFile>(&path, TASK_VERSION)? else {
             return Err(Failure::configuration(
                 dir.display().to_string(),
                 "no task is there",
