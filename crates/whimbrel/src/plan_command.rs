@@ -35,7 +35,7 @@ pub async fn plan(args: MigrateArgs) -> Result<Exit, Failure> {
     (needs.empty, needs.target_tables) = (false, false);
     let checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
     checked.print();
-    checked.refuse_errors()?;
+    // A plan is printed whatever the servers lack; only one that can't be made isn't.
     let (views, _) = task.views(&checked.tables)?;
     let profile = TargetProfile::new(&checked.target);
     let rename = |name: &TableName| task.rules.target_name(name);
@@ -80,6 +80,7 @@ pub async fn plan(args: MigrateArgs) -> Result<Exit, Failure> {
             println!("--   only rows where {}", condition.trim());
         }
     }
+    checked.refuse_errors()?;
     Ok(Exit::Done)
 }
 

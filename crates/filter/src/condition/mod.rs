@@ -98,3 +98,6 @@ impl Condition {
         eval::truth(&self.root, row, answers)
     }
 }
+
+#[cfg(test)]
+mod tests;
