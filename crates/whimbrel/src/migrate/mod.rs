@@ -15,6 +15,7 @@ pub mod objects;
 mod plans;
 mod schema;
 mod selected;
+mod shown;
 mod start;
 pub mod verification;
 
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
-use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportProgress, ImportReport, TableStage};
+use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportReport};
 use whimbrel_full_verification::{AppliedPosition, VerifyReport};
 use whimbrel_model::{TableName, TableSchema};
 
@@ -428,9 +429,9 @@ impl Run {
                 report = &mut running => break report,
                 () = tokio::time::sleep(SHOW_EVERY) => {}
             }
-            self.show_import(&progress, log);
+            shown::import(&self.board, &progress, log);
         };
-        self.show_import(&progress, log);
+        shown::import(&self.board, &progress, log);
         let report = report?;
         for (table, result) in self.tables.iter_mut().zip(&report.tables) {
             table.rows = result.rows;
@@ -440,25 +441,6 @@ impl Run {
             table.parked = result.parked;
         }
         Ok(report)
-    }
-
-    fn show_import(&self, progress: &ImportProgress, log: Option<&Log>) {
-        self.board.update(|board| {
-            for (shown, table) in board.tables.iter_mut().zip(&progress.tables) {
-                shown.rows = table.rows();
-                shown.bytes = table.bytes();
-                shown.estimated_rows = table.estimated_rows();
-                shown.stage = match table.stage() {
-                    TableStage::Waiting => "waiting",
-                    TableStage::Loading => "loading",
-                    TableStage::Indexing => "indexing",
-                    TableStage::Done => "done",
-                };
-            }
-        });
-        if let Some(log) = log {
-            log.show(&self.board);
-        }
     }
 
     async fn verify_alone(&mut self, checked: &Prechecked) -> Result<Exit, Failure> {

@@ -1,0 +1,26 @@
+//! What the board shows of a step that runs.
+
+use whimbrel_full_import::{ImportProgress, TableStage};
+
+use super::log::Log;
+use crate::board::Board;
+
+/// Takes the counters of a running full import.
+pub fn import(board: &Board, progress: &ImportProgress, log: Option<&Log>) {
+    board.update(|status| {
+        for (shown, table) in status.tables.iter_mut().zip(&progress.tables) {
+            shown.rows = table.rows();
+            shown.bytes = table.bytes();
+            shown.estimated_rows = table.estimated_rows();
+            shown.stage = match table.stage() {
+                TableStage::Waiting => "waiting",
+                TableStage::Loading => "loading",
+                TableStage::Indexing => "indexing",
+                TableStage::Done => "done",
+            };
+        }
+    });
+    if let Some(log) = log {
+        log.show(board);
+    }
+}
