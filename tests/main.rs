@@ -12,6 +12,7 @@
 mod harness;
 
 mod bad_input;
+mod charsets;
 mod column_types;
 mod columns;
 mod config;
@@ -24,9 +25,11 @@ mod filters;
 mod keyless;
 mod keys;
 mod live_writes;
+mod names;
 mod objects;
 mod options;
 mod parked;
+mod prove;
 mod refusals;
 mod resume;
 mod statements;

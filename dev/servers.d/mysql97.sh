@@ -27,8 +27,12 @@ server_options() {
 }
 
 server_init() {
-    local user=()
+    local user=() fixed=() option
     [[ $(id -u) != 0 ]] || user=(--user=root)
+    # This option holds for the life of the data.
+    for option in ${EXTRA_OPTIONS[@]+"${EXTRA_OPTIONS[@]}"}; do
+        [[ $option != --lower[-_]case[-_]table[-_]names=* ]] || fixed+=("$option")
+    done
     server_programs
-    "${SERVER[@]}" --datadir="$DATA" ${user[@]+"${user[@]}"} --initialize-insecure >>"$LOG" 2>&1
+    "${SERVER[@]}" --datadir="$DATA" ${user[@]+"${user[@]}"} ${fixed[@]+"${fixed[@]}"} --initialize-insecure >>"$LOG" 2>&1
 }

@@ -113,7 +113,9 @@ impl Task {
 
     /// True for commands that know the flag `--report`.
     fn reports(&self) -> bool {
-        self.command.first().is_some_and(|word| !matches!(word.as_str(), "store" | "ddl" | "parked"))
+        self.command
+            .first()
+            .is_some_and(|word| !matches!(word.as_str(), "store" | "ddl" | "parked" | "prove"))
     }
 
     /// True for commands that know the flag `--home`.

@@ -35,6 +35,14 @@ pub struct ServerInfo {
     pub collations: BTreeMap<String, String>,
 }
 
+impl ServerInfo {
+    /// True where names of schemas and tables that differ only in case are the same, and are shown in another case than
+    /// they were given (`lower_case_table_names` is not 0).
+    pub fn folds_names(&self) -> bool {
+        self.variables.get("lower_case_table_names").is_some_and(|value| value != "0")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableKind {

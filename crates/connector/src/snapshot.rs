@@ -87,6 +87,13 @@ pub trait SnapshotReader: Send {
     /// have no row are left out.
     async fn fetch(&mut self, table: &Arc<TableVersion>, keys: &RowBatch) -> Result<RowBatch>;
 
+    /// Rows of the table that hold the smallest, the largest and the longest value of a column, as far as the server
+    /// orders its values; empty where all are NULL or the reader can't tell. May read the whole table.
+    async fn extremes(&mut self, table: &Arc<TableVersion>, column: usize) -> Result<RowBatch> {
+        let _ = column;
+        Ok(RowBatch::new(table.kinds.clone()))
+    }
+
     /// Exact number of rows in a range.
     async fn count(&mut self, table: &TableSchema, range: &KeyRange) -> Result<u64>;
 

@@ -196,10 +196,14 @@ pub(crate) fn is_bare(expression: &str) -> bool {
 }
 
 /// The secondary indexes that CREATE TABLE can't do without: MySQL and MariaDB want an AUTO_INCREMENT column to begin a
-/// key from the start (1075), OceanBase makes no multi-valued index later (1235).
+/// key from the start (1075), OceanBase makes no multi-valued index later (1235), and no index at all where a backtick is
+/// in the name of the table or a column, because its own statements don't double it (1064, seekdb 1.4).
 pub(crate) fn indexes_from_the_start<'a>(table: &'a TableSchema, target: &TargetProfile) -> Vec<&'a Key> {
     if target.is_oceanbase() {
-        return table.indexes.iter().filter(|key| is_multi_valued(key)).collect();
+        let mut names =
+            table.columns.iter().map(|column| &column.name).chain([&table.name.schema, &table.name.table]);
+        let all = names.any(|name| name.contains('`'));
+        return table.indexes.iter().filter(|key| all || is_multi_valued(key)).collect();
     }
     let Some(counted) = table.columns.iter().find(|column| column.auto_increment) else { return Vec::new() };
     let begins = |key: &&Key| {

@@ -6,6 +6,7 @@ use whimbrel_connector::Flavor;
 use whimbrel_model::schema::{KeyKind, KeyPartOn};
 use whimbrel_model::{Column, ColumnDefault, DataType, Key, KeyPart, TableName, TableSchema, TextSize};
 
+use crate::collation::Use;
 use crate::profile::TargetProfile;
 use crate::rules::Rule;
 use crate::{Loss, Note, collation, partitioning, render};
@@ -84,7 +85,7 @@ fn convert_schema(
     table.collation = source.collation.as_deref().and_then(|name| {
         let charset = whimbrel_model::Charset::of_collation(name)?;
         // The table's default matters only for columns to come, so it needs no note.
-        Some(collation::map(target, (charset, name), false, "", &mut Vec::new()).collation)
+        Some(collation::map(target, (charset, name), Use::default(), "", &mut Vec::new()).collation)
     });
     if table.collation.as_deref() == Some("binary") && target.is_oceanbase() {
         table.collation = None;
@@ -182,7 +183,12 @@ fn convert_column(
     }
     if let Some(collation) = column.data_type.collation().map(str::to_owned) {
         let charset = column.data_type.charset();
-        let mapped = collation::map(target, (charset, &collation), unique, object, notes);
+        let members = match &column.data_type {
+            DataType::Enum { members, .. } | DataType::Set { members, .. } => members.as_slice(),
+            _ => &[],
+        };
+        let column_use = Use { unique, members };
+        let mapped = collation::map(target, (charset, &collation), column_use, object, notes);
         set_collation(&mut column.data_type, mapped);
     }
 }

@@ -40,8 +40,8 @@ pub(crate) fn json_form<'a>(data_type: &DataType, value: ValueRef<'a>) -> Option
     }
 }
 
-/// True where both cells hold the same value.
-pub(crate) fn same(
+/// True where both cells, of these types and in these columns of their rows, hold the same value.
+pub fn same(
     (left_type, left): (&DataType, RowRef<'_>),
     left_column: usize,
     (right_type, right): (&DataType, RowRef<'_>),
@@ -58,6 +58,8 @@ pub(crate) fn same(
         (ValueRef::Text(_), ValueRef::Json(_)) | (ValueRef::Json(_), ValueRef::Text(_)) => {
             json_form(left_type, a) == json_form(right_type, b)
         }
+        // In one charset text is its bytes; several may stand for the same character.
+        (ValueRef::Text(a), ValueRef::Text(b)) if left_type.charset() == right_type.charset() => a == b,
         (a, b) => form(left_type, a) == form(right_type, b),
     }
 }

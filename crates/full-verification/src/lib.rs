@@ -44,6 +44,7 @@ use whimbrel_connector::{
 };
 use whimbrel_model::{Position, TableVersion};
 
+pub use canonical::same as is_same_value;
 pub use output::DifferenceKind;
 pub use progress::{TableVerification, VerifyProgress};
 

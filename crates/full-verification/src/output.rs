@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 use whimbrel_model::{RowBatch, RowRef, TableName, TableSchema, TableVersion, ValueRef};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::canonical;
 use crate::pairing::Pairing;
@@ -228,7 +229,10 @@ fn append(file: &mut Option<BufWriter<File>>, path: &Path, bytes: &[u8]) -> Resu
     written.map_err(|error| storage(path, "writing a difference failed", error))
 }
 
-/// Names hold anything; what isn't plain is written as `%XX`.
+/// Longest name of a file without its suffix: file systems end at 255 bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Names hold anything; what isn't plain is written as `%XX`. A name that gets too long by that ends in its hash.
 fn file_name(table: &TableName) -> String {
     let plain = |text: &str| {
         text.bytes().fold(String::new(), |mut out, byte| {
@@ -240,7 +244,11 @@ fn file_name(table: &TableName) -> String {
             out
         })
     };
-    format!("{}.{}", plain(&table.schema), plain(&table.table))
+    let name = format!("{}.{}", plain(&table.schema), plain(&table.table));
+    match name.get(..LONGEST_NAME - 17) {
+        Some(begin) if name.len() > LONGEST_NAME => format!("{begin}-{:016x}", xxh3_64(name.as_bytes())),
+        _ => name,
+    }
 }
 
 fn line<'a>(
@@ -311,6 +319,10 @@ mod tests {
     fn file_names_are_plain_whatever_the_table_is_called() {
         assert_eq!(file_name(&TableName::new("a", "b_1$")), "a.b_1$");
         assert_eq!(file_name(&TableName::new("../x", "é.t")), "%2E%2E%2Fx.%C3%A9%2Et");
+        let long =
+            |last: &str| file_name(&TableName::new("库".repeat(64), format!("{}{last}", "表".repeat(63))));
+        assert_eq!(long("一").len(), 200);
+        assert_ne!(long("一"), long("二"));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! with every row of its table.
 //!
 //! Text is the hard part: under `utf8mb4_0900_ai_ci`, `e`, `E`, `é` and `e` followed by an ignorable
-//! character are one value; under a PAD SPACE collation so is `e ` with trailing spaces. For the collations
+//! character are one value; under a PAD SPACE collation so is `e ` with trailing spaces. Collations that
+//! [`Equality`] knows (`general_ci` and the binary ones, which is all that seekdb has) fold exactly. For those
 //! listed in [`NEUTRAL`] printable ASCII folds by letter case alone, and CJK unified ideographs are equal only
 //! to themselves *among such characters*; every other character (accented letters, ligatures, full-width
 //! forms, combining and ignorable characters, anything beyond the BMP) makes the value opaque. Under a
@@ -15,13 +16,11 @@
 
 use std::borrow::Cow;
 
-use whimbrel_model::{CellKind, Charset, DataType, RawCell};
+use whimbrel_model::{CellKind, Charset, DataType, Equality, RawCell};
 
 /// Collations, with or without their charset, that treat printable ASCII apart from letter case as distinct
 /// characters, have no contractions, and give every CJK unified ideograph a weight of its own.
-const NEUTRAL: [&str; 14] = [
-    "general_ci",
-    "general_nopad_ci",
+const NEUTRAL: [&str; 12] = [
     "unicode_ci",
     "unicode_nopad_ci",
     "unicode_520_ci",
@@ -45,7 +44,9 @@ pub enum Fold {
     Bytes,
     /// Both zeros are equal.
     Float,
-    /// Text under a binary collation.
+    /// Text under a collation whose equality is known.
+    Text(Charset, Equality),
+    /// Text under another binary collation.
     BinaryText(Charset),
     /// Text under a collation of [`NEUTRAL`].
     NeutralText(Charset),
@@ -127,8 +128,13 @@ impl Fold {
                 out.extend_from_slice(positive_zero(bytes));
                 Folding::Done
             }
+            Self::Text(charset, equality) => append_text(charset, bytes, out, |text, out| {
+                let Ok(text) = std::str::from_utf8(text) else { return Folding::Opaque };
+                equality.fold(text, out);
+                Folding::Done
+            }),
             Self::BinaryText(charset) => append_text(charset, bytes, out, |text, out| {
-                out.extend_from_slice(text);
+                out.extend_from_slice(trim(text, b' '));
                 Folding::Done
             }),
             Self::NeutralText(charset) => append_text(charset, bytes, out, append_neutral),
@@ -147,6 +153,9 @@ fn text_fold(source: &DataType, target: &DataType) -> Fold {
         return Fold::Opaque;
     };
     let charset = source.charset();
+    if let Some(equality) = Equality::of(collation) {
+        return Fold::Text(charset, equality);
+    }
     if collation == "binary" || collation.ends_with("_bin") {
         return Fold::BinaryText(charset);
     }
@@ -166,12 +175,13 @@ fn append_text(
 ) -> Folding {
     let text = if charset.is_utf8() { Ok(Cow::Borrowed(bytes)) } else { charset.to_utf8(bytes) };
     match text {
-        Ok(text) => append(trim(&text, b' '), out),
+        Ok(text) => append(&text, out),
         Err(_) => Folding::Opaque,
     }
 }
 
 fn append_neutral(text: &[u8], out: &mut Vec<u8>) -> Folding {
+    let text = trim(text, b' ');
     if text.iter().all(|byte| (0x20..0x7f).contains(byte)) {
         out.extend(text.iter().map(u8::to_ascii_lowercase));
         return Folding::Done;
@@ -227,6 +237,15 @@ mod tests {
         for opaque in ["é", "ß", "ａ", "a\u{301}", "a\u{200b}", "a\u{1}", "😀", "Å"] {
             assert_eq!(folded(ci, opaque.as_bytes()), None, "{opaque:?}");
         }
+        assert_eq!(folded(ci, b"\xff"), None);
+    }
+
+    #[test]
+    fn general_ci_folds_every_character() {
+        let source = varchar(Charset::Utf8mb4, "utf8mb4_bin");
+        let ci = Fold::new(&source, &varchar(Charset::Utf8mb4, "utf8mb4_general_ci"));
+        assert_eq!(folded(ci, "é😀 ".as_bytes()), folded(ci, "E😁".as_bytes()));
+        assert_ne!(folded(ci, "ß".as_bytes()), folded(ci, b"ss"));
         assert_eq!(folded(ci, b"\xff"), None);
     }
 

@@ -167,11 +167,11 @@ impl Plans {
             // A group may have grown by a table of a schema just read.
             self.by_version.clear();
         }
-        let lower = |name: &TableName| (name.schema.to_lowercase(), name.table.to_lowercase());
-        let found = self.tables.get(target).or_else(|| {
-            // A server with lower_case_table_names has its own spelling.
-            self.tables.iter().find(|(name, _)| lower(name) == lower(target)).map(|(_, table)| table)
-        });
+        let mut found = self.tables.get(target);
+        if found.is_none() && self.catalog.server().await?.folds_names() {
+            let lower = |name: &TableName| (name.schema.to_lowercase(), name.table.to_lowercase());
+            found = self.tables.iter().find(|(name, _)| lower(name) == lower(target)).map(|(_, table)| table);
+        }
         found.cloned().ok_or_else(|| {
             ConnectorError::new(ErrorKind::UnknownTable, target.to_string(), "the target table doesn't exist")
                 .with_hint("create the table at the target, or exclude it")

@@ -163,7 +163,7 @@ fn is_loose(plan: &TablePlan, source: usize, fold: Fold) -> bool {
         Fold::Exact => false,
         Fold::Bytes => target != Some(&column.data_type),
         Fold::Float => false,
-        Fold::BinaryText(_) | Fold::NeutralText(_) | Fold::Opaque => {
+        Fold::Text(..) | Fold::BinaryText(_) | Fold::NeutralText(_) | Fold::Opaque => {
             target.is_none_or(|target| target.collation() != column.data_type.collation())
         }
     }

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod change;
 pub mod charset;
+pub mod collation;
 pub mod gtid;
 pub mod object;
 pub mod position;
@@ -17,6 +18,7 @@ pub mod value;
 pub use batch::{BatchError, CellKind, RawCell, RowBatch, RowRef};
 pub use change::{Begin, Change, ChangeBatch, Commit, Ddl, LogRecord, RowOp, TableEffect, TableVersion};
 pub use charset::Charset;
+pub use collation::Equality;
 pub use object::{AccountName, ObjectKind, SchemaObject};
 pub use position::{BinlogPosition, GtidState, LogPoint, Position};
 pub use schema::{

@@ -28,6 +28,9 @@ pub enum Command {
     Check(MigrateArgs),
     /// Prints the DDL and the plan of a migration. Changes nothing.
     Plan(MigrateArgs),
+    /// Proves which values the target holds: writes limits of every type into a scratch schema and reads them back.
+    #[command(after_help = PROVE_CODES)]
+    Prove(ProveArgs),
     /// Shows what is in a Store.
     Store(StoreArgs),
     /// Reads statements of the data definition language.
@@ -39,6 +42,9 @@ pub enum Command {
 pub const EXIT_CODES: &str = "Exit codes: 0 done and equal; 1 failed; 2 usage; 3 done but verification found \
 differences; 4 precheck failed.\n\nPasswords may stand in the URL, in WHIMBREL_SOURCE_PASSWORD and \
 WHIMBREL_TARGET_PASSWORD, or are asked for at a terminal.";
+
+const PROVE_CODES: &str = "Exit codes: 0 all values are kept; 1 failed or interrupted; 2 usage; 3 some are lost or \
+refused; 4 precheck failed.";
 
 /// Both ends and which tables.
 #[derive(Debug, Clone, Args)]
@@ -152,6 +158,41 @@ pub struct VerifyArgs {
     /// Parallel connections to each side.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub workers: u8,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ProveArgs {
+    /// The server to try, as for migrate.
+    #[arg(long, value_name = "URL")]
+    pub target: String,
+    /// Where the project's tables are; they are only read.
+    #[arg(long, value_name = "URL", requires = "include", conflicts_with = "types")]
+    pub source: Option<String>,
+    /// Tables whose columns are tried: 'db.table' with *, ? and [...]; may be given several times.
+    #[arg(long, value_name = "PATTERN", requires = "source")]
+    pub include: Vec<String>,
+    /// Tables to leave out of what is included.
+    #[arg(long, value_name = "PATTERN", requires = "source")]
+    pub exclude: Vec<String>,
+    /// Every type that a source may have, instead of a project's.
+    #[arg(long, value_enum, required_unless_present = "source")]
+    pub types: Option<ProvedTypes>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ProofFormat,
+    /// The proof is kept there, for prechecks.
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProvedTypes {
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProofFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -14,10 +14,12 @@ mod migrate;
 mod parked;
 mod plan_command;
 mod precheck;
+mod prove;
 mod quantity;
 mod report;
 mod rules;
 mod signals;
+mod spelling;
 mod store_command;
 mod store_socket;
 mod syntax_tree;
@@ -63,6 +65,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
             Command::Verify(args) => verify_command::run(args).await,
             Command::Check(args) => plan_command::check(args).await,
             Command::Plan(args) => plan_command::plan(args).await,
+            Command::Prove(args) => prove::run(args).await,
             Command::Store(args) => store_command::run(args).await,
             Command::Parked(args) => parked::command::run(args).await,
             Command::Ddl(args) => ddl_command::run(&args),

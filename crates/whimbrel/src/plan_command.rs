@@ -13,8 +13,9 @@ use crate::precheck;
 /// Prints the findings of the precheck.
 pub async fn check(args: MigrateArgs) -> Result<Exit, Failure> {
     let task = Task::new(args)?;
-    let checked =
+    let mut checked =
         precheck::run(&task.source, &task.target, &task.rules, task.filters(), task.needs(true)).await?;
+    checked.add_proof(task.args.home.as_deref());
     checked.print();
     checked.refuse_errors()?;
     let warnings = checked.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -33,7 +34,8 @@ pub async fn plan(args: MigrateArgs) -> Result<Exit, Failure> {
     let mut needs = task.needs(true);
     // A plan may be read before the target is prepared.
     (needs.empty, needs.target_tables) = (false, false);
-    let checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
+    let mut checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
+    checked.add_proof(task.args.home.as_deref());
     checked.print();
     // A plan is printed whatever the servers lack; only one that can't be made isn't.
     let (views, _) = task.views(&checked.tables)?;

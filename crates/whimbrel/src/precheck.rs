@@ -9,6 +9,7 @@ use whimbrel_model::{TableName, TableSchema};
 use crate::endpoints::Endpoint;
 use crate::failure::{Exit, Failure};
 use crate::rules::Rules;
+use crate::spelling::Spelling;
 use crate::table_rules::PatternRules;
 
 /// Both servers and the tables that the rules select.
@@ -30,6 +31,12 @@ impl Prechecked {
         let error = ConnectorError::new(kind, first.object.clone(), first.cause.clone())
             .with_hint(first.hint.clone());
         Err(Failure::precheck(error))
+    }
+
+    /// Adds what a proof of this target has found about the columns of the task (`whimbrel prove`).
+    pub fn add_proof(&mut self, home: Option<&std::path::Path>) {
+        self.findings.extend(crate::prove::findings(home, &self.target, &self.tables));
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
 
     /// Prints the findings, errors first.
@@ -142,7 +149,7 @@ async fn examine(
 ) -> Result<Prechecked, Failure> {
     let (source_info, target_info) = tokio::try_join!(from.server(), to.server())?;
     let names = selected_tables(from, source, rules).await?;
-    refuse_clashing_names(&names, rules)?;
+    refuse_clashing_names(&names, rules, &target_info)?;
     if source_info.server == target_info.server && names.iter().any(|name| rules.target_name(name) == *name) {
         return Err(ConnectorError::new(
             ErrorKind::Configuration,
@@ -160,7 +167,7 @@ async fn examine(
         schemas.dedup();
         findings.extend(to.check_target(&schemas).await?);
     }
-    findings.extend(target_findings(to, &names, rules, needs).await?);
+    findings.extend(target_findings(to, &names, rules, needs, Spelling::of(&target_info)).await?);
     Ok(Prechecked { source: source_info, target: target_info, tables, findings })
 }
 
@@ -170,6 +177,7 @@ async fn target_findings(
     names: &[TableName],
     rules: &Rules,
     needs: Needs,
+    spelling: Spelling,
 ) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     if !needs.empty && !needs.target_tables {
@@ -189,8 +197,7 @@ async fn target_findings(
         }
     }
     if needs.target_tables {
-        // The target may spell names in another case (lower_case_table_names).
-        let is = |a: &TableName, b: &TableName| a.to_string().eq_ignore_ascii_case(&b.to_string());
+        let is = |a: &TableName, b: &TableName| spelling.of_table(a) == spelling.of_table(b);
         for missing in targets.iter().filter(|name| !existing.iter().any(|table| is(&table.name, name))) {
             findings.push(Finding {
                 severity: Severity::Error,
@@ -245,15 +252,33 @@ pub async fn selected_tables(
     Ok(names)
 }
 
-/// Two tables can't become one: their keys would meet.
-fn refuse_clashing_names(names: &[TableName], rules: &Rules) -> Result<(), Failure> {
-    let mut targets: Vec<(TableName, &TableName)> =
-        names.iter().map(|name| (rules.target_name(name), name)).collect();
+/// Two tables can't become one: their keys would meet. Where the target takes names that differ only in case for the
+/// same (`lower_case_table_names`), neither can tables with such names.
+fn refuse_clashing_names(names: &[TableName], rules: &Rules, target: &ServerInfo) -> Result<(), Failure> {
+    let spelling = Spelling::of(target);
+    let mut targets: Vec<(TableName, TableName, &TableName)> = names
+        .iter()
+        .map(|name| {
+            let target = rules.target_name(name);
+            (spelling.of_table(&target), target, name)
+        })
+        .collect();
     targets.sort();
     for pair in targets.windows(2) {
-        if let [(first_target, first), (second_target, second)] = pair
-            && first_target == second_target
+        if let [(first_folded, first_target, first), (second_folded, second_target, second)] = pair
+            && first_folded == second_folded
         {
+            if first_target != second_target {
+                let message = format!(
+                    "{first} and {second} differ only in case, and the target takes both names for the same \
+                     (its lower_case_table_names is not 0)"
+                );
+                let object = format!("table {first_folded} of the target");
+                let hint = format!("give one of them another name: --map '{}'", new_name(second));
+                return Err(ConnectorError::new(ErrorKind::Configuration, object, message)
+                    .with_hint(hint)
+                    .into());
+            }
             return Err(ConnectorError::new(
                 ErrorKind::Configuration,
                 format!("--map, table {first_target} of the target"),
@@ -264,6 +289,18 @@ fn refuse_clashing_names(names: &[TableName], rules: &Rules) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+/// A rule that gives a table a name that differs in more than case.
+fn new_name(table: &TableName) -> String {
+    let (schema, other) = (literal(&table.schema), format!("{}_2", table.table));
+    format!("{schema}.{}={schema}.{}", literal(&table.table), literal(&other))
+}
+
+/// A name as a pattern takes it: in backticks if it holds more than letters, digits and underscores.
+fn literal(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    if name.chars().all(plain) { name.to_owned() } else { format!("`{name}`") }
 }
 
 /// Prints findings on standard error.

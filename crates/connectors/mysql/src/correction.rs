@@ -278,10 +278,11 @@ fn push_exactly(sql: &mut Vec<u8>, cell: &Cell<'_>, exact: Exact) -> Written<()>
             Ok(())
         }
         Exact::Text => {
-            let is_utf8 = matches!(cell.to.charset(), Charset::Utf8mb4 | Charset::Utf8mb3 | Charset::Ascii);
-            sql.extend_from_slice(if is_utf8 { b"CAST(" } else { b"CAST(CONVERT(" });
+            let (from, to) = (cell.from.charset(), cell.to.charset());
+            let comparable = from == to || matches!(to, Charset::Utf8mb4 | Charset::Utf8mb3 | Charset::Ascii);
+            sql.extend_from_slice(if comparable { b"CAST(" } else { b"CAST(CONVERT(" });
             push_identifier(sql, cell.name);
-            sql.extend_from_slice(if is_utf8 { b" AS BINARY)" } else { b" USING utf8mb4) AS BINARY)" });
+            sql.extend_from_slice(if comparable { b" AS BINARY)" } else { b" USING utf8mb4) AS BINARY)" });
             sql.extend_from_slice(b" <=> CAST(");
             push_compared(sql, cell)?;
             sql.extend_from_slice(b" AS BINARY)");

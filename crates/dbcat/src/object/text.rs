@@ -108,7 +108,8 @@ fn charsets(
                 && let Some(charset) = Charset::of_collation(&name)
                 && !target.has_collation(&name)
             {
-                let mapped = collation::map(target, (charset, &name), false, "", &mut Vec::new());
+                let mapped =
+                    collation::map(target, (charset, &name), collation::Use::default(), "", &mut Vec::new());
                 let loss = if same_rules(&name, &mapped.collation) { Loss::None } else { Loss::Behaviour };
                 losses.insert((
                     loss,

@@ -253,7 +253,9 @@ impl Run {
         let fresh = self.home.start_tables()?.is_none();
         let needs = self.task.needs(fresh);
         let task = &self.task;
-        let checked = precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
+        let mut checked =
+            precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
+        checked.add_proof(self.task.args.home.as_deref());
         checked.print();
         checked.refuse_errors()?;
         Ok(checked)

@@ -21,6 +21,7 @@ use whimbrel_model::{Position, TableName, TableSchema, TableVersion};
 use super::Task;
 use crate::cli::Step;
 use crate::failure::Failure;
+use crate::spelling::Spelling;
 
 const VERSION: u32 = 1;
 const SCHEMA: &str = "schema";
@@ -80,26 +81,27 @@ pub async fn prepare(
     let converted: Vec<ConvertedTable> =
         sources.iter().map(|table| convert_table(table, &profile, &rename)).collect();
     let names: Vec<TableName> = converted.iter().map(|table| table.schema.name.clone()).collect();
-    let existing = by_name(catalog.existing_tables(&names).await?);
+    let spelling = Spelling::of(server);
+    let existing = spelling.by_name(catalog.existing_tables(&names).await?);
     // Once the import is over, statements of the log may have changed or removed any table.
     let imported = writer.state_get(&StateKey::new(IMPORT, OVERLAP)).await?.is_some();
     if task.has(Step::Schema) && !imported {
         let pairs = sources.iter().map(|table| &table.name).zip(&names);
         create_schemas(task, &profile, writer.as_mut(), catalog.as_mut(), pairs).await?;
         for (table, source) in converted.iter().zip(sources) {
-            if !existing.contains_key(&folded(&table.schema.name)) {
+            if !existing.contains_key(&spelling.of_table(&table.schema.name)) {
                 create(writer.as_mut(), &source.name, table).await?;
             }
         }
     }
     let own: Vec<Vec<u8>> =
         writer.state_list(SCHEMA, b"").await?.into_iter().map(|entry| entry.key.item).collect();
-    let targets = by_name(catalog.existing_tables(&names).await?);
+    let targets = spelling.by_name(catalog.existing_tables(&names).await?);
     let mut tables = Vec::with_capacity(sources.len());
     for (number, (table, source)) in converted.into_iter().zip(sources).enumerate() {
         let name = &table.schema.name;
         let mut source = source.clone();
-        let there = match targets.get(&folded(name)).cloned() {
+        let there = match targets.get(&spelling.of_table(name)).cloned() {
             Some(there) => there,
             None if imported => continue,
             None => return Err(missing(name)),
@@ -118,15 +120,6 @@ pub async fn prepare(
         tables.push(MigratedTable { plan: Arc::new(plan), own, indexes, foreign_keys });
     }
     Ok(tables)
-}
-
-/// OceanBase and some MySQL servers fold names, so they are compared without regard to case.
-fn folded(name: &TableName) -> String {
-    name.to_string().to_lowercase()
-}
-
-fn by_name(tables: Vec<TableSchema>) -> HashMap<String, TableSchema> {
-    tables.into_iter().map(|table| (folded(&table.name), table)).collect()
 }
 
 fn missing(name: &TableName) -> Failure {
@@ -161,10 +154,11 @@ pub(super) async fn create_schemas<'n>(
     catalog: &mut dyn Catalog,
     names: impl Iterator<Item = (&'n TableName, &'n TableName)>,
 ) -> Result<()> {
-    let existing: Vec<String> = catalog.schemas().await?.iter().map(|name| name.to_lowercase()).collect();
+    let spelling = Spelling::of(&catalog.server().await?);
+    let existing: Vec<String> = catalog.schemas().await?.iter().map(|name| spelling.of_name(name)).collect();
     let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
     for (source, target) in names {
-        if !existing.contains(&target.schema.to_lowercase()) {
+        if !existing.contains(&spelling.of_name(&target.schema)) {
             wanted.entry(&target.schema).or_insert(&source.schema);
         }
     }
@@ -213,11 +207,13 @@ pub async fn add_foreign_keys(
     }
     let target: &dyn Target = task.target.as_ref();
     let names: Vec<TableName> = wanted.iter().map(|table| table.plan.target.name.clone()).collect();
-    let existing = by_name(target.catalog().await?.existing_tables(&names).await?);
+    let mut catalog = target.catalog().await?;
+    let spelling = Spelling::of(&catalog.server().await?);
+    let existing = spelling.by_name(catalog.existing_tables(&names).await?);
     let mut writer = target.writer(id, epoch).await?;
     for table in wanted {
         let name = &table.plan.target.name;
-        let Some(there) = existing.get(&folded(name)) else { continue };
+        let Some(there) = existing.get(&spelling.of_table(name)) else { continue };
         for ddl in &table.foreign_keys {
             if there.foreign_keys.iter().any(|key| key.name.eq_ignore_ascii_case(&ddl.name)) {
                 continue;

@@ -27,8 +27,7 @@ pub fn collation_name(number: u32, mariadb: bool) -> Option<&'static str> {
     if mariadb { MARIADB.get(&number).copied() } else { MYSQL.get(&number).copied() }
 }
 
-/// The charset of a collation by its number; `None` where the number is unknown or the charset is none that
-/// can be converted (`dec8`, `swe7`, ...).
+/// The charset of a collation by its number; `None` where the number is unknown.
 pub fn collation_charset(number: u32, mariadb: bool) -> Option<Charset> {
     collation_name(number, mariadb).and_then(Charset::of_collation)
 }

@@ -52,8 +52,6 @@ pub enum EventError {
     Incident { number: u16, message: String },
     #[error("the binlog is encrypted: it can be read from the server, which decrypts it, not from the file")]
     Encrypted,
-    #[error("statement is not valid {charset} text")]
-    StatementText { charset: String },
     #[error("charset or collation number {0} is unknown")]
     Collation(u32),
     /// A value of a row.

@@ -51,7 +51,6 @@ pub use gtid::{AlterPhase, GtidEvent, MariaDbGroup, Xid, encode_set};
 pub use header::{EventHeader, FileError, FileEvents, HEADER_LEN, kind};
 pub use jsonb::JsonError;
 pub use plan::TablePlan;
-pub(crate) use plan::max_char_len;
 pub use query::{QueryEvent, SessionState};
 pub use rows::{RowsEvent, RowsKind};
 pub use table_map::{LogColumn, LogType, TableMap, TableMapEvent};

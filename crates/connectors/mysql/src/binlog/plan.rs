@@ -206,7 +206,7 @@ fn temporal(log_type: LogType, data_type: &DataType) -> Option<CellReader> {
 }
 
 fn text_or_bytes(log_type: LogType, data_type: &DataType) -> Option<CellReader> {
-    let width = |chars: u32, charset: Charset| chars.checked_mul(max_char_len(charset));
+    let width = |chars: u32, charset: Charset| chars.checked_mul(charset.max_len());
     match (log_type, data_type) {
         (LogType::Fixed { bytes }, DataType::Char { chars, charset, .. }) => (width(*chars, *charset)
             == Some(u32::from(bytes)))
@@ -247,22 +247,6 @@ fn prefix_of_size(size: TextSize) -> u8 {
         TextSize::Regular => 2,
         TextSize::Medium => 3,
         TextSize::Long => 4,
-    }
-}
-
-/// Bytes of the longest character, which MySQL reserves for each.
-pub(crate) fn max_char_len(charset: Charset) -> u32 {
-    match charset {
-        Charset::Utf8mb3 | Charset::Ujis | Charset::Eucjpms => 3,
-        Charset::Utf8mb4 | Charset::Utf16 | Charset::Utf16le | Charset::Utf32 | Charset::Gb18030 => 4,
-        Charset::Ucs2
-        | Charset::Gbk
-        | Charset::Gb2312
-        | Charset::Big5
-        | Charset::Sjis
-        | Charset::Cp932
-        | Charset::Euckr => 2,
-        _ => 1,
     }
 }
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use whimbrel_model::Charset;
 
 use super::bytes::{Bytes, Truncated};
-use super::collation::{collation_charset, collation_name};
+use super::collation::collation_charset;
 use super::compression::unpack_event;
 use super::error::EventError;
 
@@ -119,15 +119,11 @@ fn to_utf8(
 ) -> Result<(Cow<'_, str>, bool), EventError> {
     let charset = match collation {
         None => Charset::Utf8mb4,
-        Some(_) if text.is_ascii() => Charset::Utf8mb4,
-        Some(number) => {
-            collation_charset(u32::from(number), mariadb).ok_or_else(|| {
-                match collation_name(u32::from(number), mariadb) {
-                    Some(name) => EventError::StatementText { charset: name.to_owned() },
-                    None => EventError::Collation(u32::from(number)),
-                }
-            })?
-        }
+        Some(number) => match collation_charset(u32::from(number), mariadb) {
+            Some(charset) => charset,
+            None if text.is_ascii() => Charset::Utf8mb4,
+            None => return Err(EventError::Collation(u32::from(number))),
+        },
     };
     // UTF-8, and bytes whose charset is "binary".
     if charset.is_utf8() || charset == Charset::Binary {
@@ -272,10 +268,10 @@ mod tests {
         let body = query(&[4, 45, 0, 45, 0, 45, 0], "", b"INSERT '\xff'");
         let event = read(Bytes::new(&body), QueryLayout::Plain, false).unwrap();
         assert!(!event.sql_is_exact);
-        // 69 is dec8_bin, which can't be converted.
-        let body = query(&[4, 69, 0, 45, 0, 45, 0], "", b"CREATE TABLE \xff");
+        // There is no collation 999.
+        let body = query(&[4, 0xe7, 3, 45, 0, 45, 0], "", b"CREATE TABLE \xff");
         let error = read(Bytes::new(&body), QueryLayout::Plain, false).unwrap_err();
-        assert!(matches!(error, EventError::StatementText { charset } if charset == "dec8_bin"));
+        assert!(matches!(error, EventError::Collation(999)));
     }
 
     #[test]

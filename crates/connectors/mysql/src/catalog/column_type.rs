@@ -330,7 +330,7 @@ mod tests {
             assert_eq!(parse(text, UTF8), Err(ColumnTypeError::Unknown(text.to_owned())), "{text}");
         }
         assert_eq!(parse("year(2)", UTF8), Err(ColumnTypeError::TwoDigitYear));
-        let dec8 = TypeContext { charset: Some("dec8"), ..UTF8 };
-        assert_eq!(parse("char(3)", dec8), Err(ColumnTypeError::Charset("dec8".into())));
+        let unknown = TypeContext { charset: Some("klingon"), ..UTF8 };
+        assert_eq!(parse("char(3)", unknown), Err(ColumnTypeError::Charset("klingon".into())));
     }
 }

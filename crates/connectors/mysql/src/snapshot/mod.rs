@@ -263,6 +263,24 @@ impl SnapshotReader for MysqlSnapshotReader {
         Ok(batch)
     }
 
+    async fn extremes(&mut self, table: &Arc<TableVersion>, column: usize) -> Result<RowBatch> {
+        let parts = self.table_sql(&table.schema);
+        let mut batch = RowBatch::new(table.kinds.clone());
+        let name = &table.schema.name;
+        for extreme in ranges::extremes(&table.schema, column) {
+            let mut sql = self.statement();
+            let columns = parts.push_extreme(&mut sql, &table.schema.columns[column].name, *extreme);
+            let connection = self.connection().await?;
+            let mut stream = connection
+                .query_stream(&sql)
+                .await
+                .map_err(|error| read_error(name, "looking for extreme values", error))?;
+            fill(&mut stream, &columns, name, &mut batch, usize::MAX).await?;
+            self.sql = sql;
+        }
+        Ok(batch)
+    }
+
     async fn count(&mut self, table: &TableSchema, range: &KeyRange) -> Result<u64> {
         let parts = self.table_sql(table);
         let mut sql = self.statement();

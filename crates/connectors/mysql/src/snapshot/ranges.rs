@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, KeyBound, KeyRange, Result};
-use whimbrel_model::{RowBatch, RowRef, TableName, TableSchema};
+use whimbrel_model::{DataType, RowBatch, RowRef, TableName, TableSchema};
 
 use crate::sql::cell::CellReader;
 use crate::sql::keys::{Direction, KeyError, ListForm, RowKey, push_table};
@@ -104,6 +104,24 @@ impl<'a> TableSql<'a> {
         Ok(readers)
     }
 
+    /// The row with an extreme value of a column.
+    pub(super) fn push_extreme(&self, sql: &mut Vec<u8>, column: &str, extreme: Extreme) -> Vec<CellReader> {
+        let readers = self.push_select_all(sql);
+        sql.extend_from_slice(b" FROM ");
+        push_table(sql, &self.table.name);
+        sql.extend_from_slice(b" WHERE ");
+        push_identifier(sql, column);
+        sql.extend_from_slice(b" IS NOT NULL ORDER BY ");
+        sql.extend_from_slice(if extreme == Extreme::Longest { b"OCTET_LENGTH(" } else { b"" });
+        push_identifier(sql, column);
+        sql.extend_from_slice(match extreme {
+            Extreme::Smallest => b" LIMIT 1",
+            Extreme::Largest => b" DESC LIMIT 1",
+            Extreme::Longest => b") DESC LIMIT 1",
+        });
+        readers
+    }
+
     /// An aggregate over a range.
     pub(super) fn push_aggregate(
         &self,
@@ -175,9 +193,34 @@ impl<'a> TableSql<'a> {
     }
 }
 
+/// Which value of a column is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extreme {
+    Smallest,
+    Largest,
+    Longest,
+}
+
+/// The extremes that a column's type has: documents and shapes have no useful order, numbers no length.
+pub(super) fn extremes(table: &TableSchema, column: usize) -> &'static [Extreme] {
+    match table.columns.get(column).map(|column| &column.data_type) {
+        None => &[],
+        Some(DataType::Json | DataType::Geometry { .. } | DataType::Vector { .. }) => &[Extreme::Longest],
+        Some(
+            DataType::Char { .. }
+            | DataType::VarChar { .. }
+            | DataType::Text { .. }
+            | DataType::Binary { .. }
+            | DataType::VarBinary { .. }
+            | DataType::Blob { .. },
+        ) => &[Extreme::Smallest, Extreme::Largest, Extreme::Longest],
+        Some(_) => &[Extreme::Smallest, Extreme::Largest],
+    }
+}
+
 fn push_columns<'c>(
     sql: &mut Vec<u8>,
-    columns: impl Iterator<Item = (&'c str, &'c whimbrel_model::DataType)>,
+    columns: impl Iterator<Item = (&'c str, &'c DataType)>,
 ) -> Vec<CellReader> {
     sql.extend_from_slice(b"SELECT ");
     let mut readers = Vec::new();

@@ -9,7 +9,8 @@
 //! - FLOAT: its exact value as a double, so that the server's rounding to FLOAT meets the same bits (a
 //!   short decimal would be rounded twice, first to a double); FLOAT(M,D): the shortest text, because
 //!   OceanBase refuses the exact value of the largest number that the column holds (1264);
-//! - text: UTF-8 in quotes; ENUM and SET: the names of their members; bytes and geometry: `_binary'...'`
+//! - text: UTF-8 in quotes, but its own bytes as `_charset x'...'` where the target's column has the same charset, so
+//!   that bytes which share a character (cp932 has 396 of these) or have none stay as they are; ENUM and SET: the names of their members; bytes and geometry: `_binary'...'`
 //!   for more than a few bytes, because it is shorter than hex and reads as the same binary string.
 //!
 //! What it does not do: guess. Bytes that are no text in their charset, an unknown value and a member that
@@ -56,6 +57,8 @@ enum Form<'a> {
     Raw,
     /// Text in the charset of the column that it is compared with.
     Introduced(Charset),
+    /// Text that the target stores in the same charset, which is not UTF-8.
+    Kept(Charset),
     Enum(&'a [String]),
     Set(&'a [String]),
     /// The number that a member of the first list has in the second.
@@ -75,7 +78,12 @@ impl<'a> Literal<'a> {
                     target,
                     DataType::Binary { .. } | DataType::VarBinary { .. } | DataType::Blob { .. }
                 );
-                if binary { Form::Raw } else { Form::Text(*charset) }
+                match *charset {
+                    _ if binary => Form::Raw,
+                    charset @ (Charset::Utf8mb3 | Charset::Utf8mb4) => Form::Text(charset),
+                    charset if charset == target.charset() => Form::Kept(charset),
+                    charset => Form::Text(charset),
+                }
             }
             DataType::Enum { members, .. } => Form::Enum(members),
             DataType::Set { members, .. } => Form::Set(members),
@@ -179,7 +187,9 @@ impl<'a> Literal<'a> {
                 let utf8 = charset.to_utf8(text).map_err(|error| LiteralError::InvalidText(error.charset))?;
                 push_string(out, &utf8);
             }
-            Form::Introduced(charset) => {
+            // Shorter, and readable.
+            Form::Kept(charset) if charset.keeps_ascii() && text.is_ascii() => push_string(out, text),
+            Form::Introduced(charset) | Form::Kept(charset) => {
                 out.push(b'_');
                 out.extend_from_slice(charset.name().as_bytes());
                 out.push(b' ');
@@ -417,6 +427,12 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         let latin1 = text(Charset::Latin1);
+        let kept =
+            |charset, value: &[u8]| literal(&text(charset), &text(charset), ValueRef::Text(value)).unwrap();
+        assert_eq!(kept(Charset::Latin1, b"it's"), "'it\\'s'");
+        assert_eq!(kept(Charset::Latin1, b"caf\xe9"), "_latin1 x'636166e9'");
+        assert_eq!(kept(Charset::Ascii, b"\x80"), "_ascii x'80'");
+        assert_eq!(kept(Charset::Sjis, b"\\"), "_sjis x'5c'");
         assert_eq!(own(&latin1, true, ValueRef::Text(b"\xe9")), "_latin1 x'e9'");
         assert_eq!(own(&latin1, false, ValueRef::Text(b"\xe9")), "'é'");
         assert_eq!(own(&text(Charset::Utf8mb4), true, ValueRef::Text("é".as_bytes())), "'é'");

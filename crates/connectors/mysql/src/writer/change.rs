@@ -163,6 +163,13 @@ fn push_exactly(
             Some(pushed)
         }
         (DataType::Char { .. } | DataType::VarChar { .. } | DataType::Text { .. }, ValueRef::Text(text)) => {
+            if source.charset() == target.charset() {
+                sql.extend_from_slice(b"CAST(");
+                push_identifier(sql, name);
+                sql.extend_from_slice(b" AS BINARY)<=>");
+                push_bytes(sql, text);
+                return Some(Ok(()));
+            }
             let utf8 = match source.charset().to_utf8(text) {
                 Ok(utf8) => utf8,
                 Err(error) => {

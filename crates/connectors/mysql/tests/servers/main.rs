@@ -7,6 +7,8 @@
 )]
 
 mod catalog;
+mod charsets;
+mod collations;
 mod conformance;
 mod copy;
 mod server;

@@ -211,7 +211,7 @@ fn number(text: &str, data_type: &DataType) -> String {
 
 /// Bytes of the longest character of a charset.
 pub(super) fn max_char_len(charset: Charset) -> u64 {
-    u64::from(crate::binlog::max_char_len(charset))
+    u64::from(charset.max_len())
 }
 
 fn data_type(ast: &AstType, context: ColumnContext<'_>) -> Result<DataType, SchemaError> {

@@ -3,7 +3,7 @@
 use whimbrel_model::{Charset, Column, DataType, Key, KeyPart, TableName, TableSchema, TextSize};
 
 use super::create::empty;
-use crate::binlog::{LogColumn, LogType, TableMap, collation_charset, collation_name, max_char_len};
+use crate::binlog::{LogColumn, LogType, TableMap, collation_charset, collation_name};
 
 /// `None` where the description lacks names, signs or charsets, or a type can't be told from it.
 pub(super) fn schema_of(map: &TableMap, mariadb: bool) -> Option<TableSchema> {
@@ -31,7 +31,7 @@ fn data_type(column: &LogColumn, mariadb: bool) -> Option<DataType> {
         let number = column.collation?;
         Some((collation_charset(number, mariadb)?, collation_name(number, mariadb)?.to_owned()))
     };
-    let chars = |bytes: u16, charset: Charset| u32::from(bytes) / max_char_len(charset);
+    let chars = |bytes: u16, charset: Charset| u32::from(bytes) / charset.max_len();
     let members = |charset: Charset| {
         let members = column.members.as_ref()?.iter().map(|member| {
             let utf8 = charset.to_utf8(member).ok()?;
