@@ -15,7 +15,7 @@ pub fn create_schema(name: &str, collation: Option<&str>, target: &TargetProfile
     let Some((charset, collation)) = known.filter(|(charset, _)| *charset != Charset::Binary) else {
         return create;
     };
-    let mapped = collation::map(target, (charset, collation), false, "", &mut Vec::new());
+    let mapped = collation::map(target, (charset, collation), collation::Use::default(), "", &mut Vec::new());
     let charset = mapped.collation.split('_').next().unwrap_or_default();
     format!("{create} DEFAULT CHARACTER SET {charset} COLLATE {}", mapped.collation)
 }

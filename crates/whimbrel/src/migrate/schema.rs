@@ -7,7 +7,7 @@
 //! | `schema` | source table name | this task makes the table, so it may add indexes and foreign keys |
 //! | `import` | `overlap` | the position at or after every read of the import |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -310,6 +310,7 @@ fn source_table(name: &TableName, data_type: DataType) -> TableSchema {
         engine: None,
         comment: String::new(),
         auto_increment: None,
+        attributes: Vec::new(),
     }
 }
 
