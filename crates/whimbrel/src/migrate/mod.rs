@@ -318,12 +318,7 @@ impl Run {
             schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
             objects.after_tables(checked).await?;
             let exit = self.verify_alone(checked).await?;
-            if self.task.has(Step::Full) {
-                objects.last(checked, tables).await?;
-            } else {
-                // Rows are still to come, from somebody else or from another task.
-                objects.before_following(checked, &self.home.switchover_file()).await?;
-            }
+            objects.end(checked, tables, &self.home.switchover_file()).await?;
             return Ok(exit);
         };
         let overlap_until = schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await?;
@@ -343,15 +338,9 @@ impl Run {
         schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
         objects.after_tables(checked).await?;
         self.time("incr", began);
-        if self.task.args.follow {
-            objects.before_following(checked, &self.home.switchover_file()).await?;
-        }
+        objects.before_following(checked, &self.home.switchover_file()).await?;
         let exit = self.follow(checked, &incremental, log).await?;
-        if self.task.args.follow {
-            objects.after_following(checked, tables).await?;
-        } else {
-            objects.last(checked, tables).await?;
-        }
+        objects.end(checked, tables, &self.home.switchover_file()).await?;
         Ok(exit)
     }
 

@@ -150,21 +150,38 @@ impl Objects {
         self.make(creator, checked, Moment::AfterTables).await
     }
 
-    /// The end of a run that doesn't follow: triggers and events, and numbers that go on where the source's are.
-    pub async fn last(&mut self, checked: &Prechecked, tables: &[MigratedTable]) -> Result<(), Failure> {
+    /// Before a run follows: tries triggers and events at the target, and writes them down for the switchover.
+    pub async fn before_following(&mut self, checked: &Prechecked, file: &Path) -> Result<(), Failure> {
+        if self.wanted() && self.task.args.follow {
+            self.write_down(checked, file).await?;
+        }
+        Ok(())
+    }
+
+    /// The end of a run: numbers go on where the source's are; triggers and events are made, unless changes are still to
+    /// come.
+    pub async fn end(
+        &mut self,
+        checked: &Prechecked,
+        tables: &[MigratedTable],
+        file: &Path,
+    ) -> Result<(), Failure> {
         if !self.wanted() {
             return Ok(());
         }
+        if !self.task.has(Step::Full) && !self.task.has(Step::Incr) {
+            // The rows come from somebody else, or with another task.
+            return self.write_down(checked, file).await;
+        }
         numbers::catch_up(&self.task, &self.id, self.epoch, checked, tables).await?;
+        if self.task.args.follow {
+            return Ok(());
+        }
         let creator = Creator::open(&self.task, &self.id, self.epoch, checked).await?;
         self.make(creator, checked, Moment::Last).await
     }
 
-    /// Before a run follows: tries triggers and events at the target, and writes them down for the switchover.
-    pub async fn before_following(&mut self, checked: &Prechecked, file: &Path) -> Result<(), Failure> {
-        if !self.wanted() {
-            return Ok(());
-        }
+    async fn write_down(&mut self, checked: &Prechecked, file: &Path) -> Result<(), Failure> {
         let plan = plan(&self.task, checked).await?;
         let mut creator = Creator::open(&self.task, &self.id, self.epoch, checked).await?;
         let last: Vec<ConvertedObject> =
@@ -175,18 +192,6 @@ impl Objects {
         }
         self.show();
         Ok(())
-    }
-
-    /// The end of a run that followed, which may be the switchover: numbers go on where the source's are.
-    pub async fn after_following(
-        &mut self,
-        checked: &Prechecked,
-        tables: &[MigratedTable],
-    ) -> Result<(), Failure> {
-        if !self.wanted() {
-            return Ok(());
-        }
-        numbers::catch_up(&self.task, &self.id, self.epoch, checked, tables).await
     }
 
     async fn make(
