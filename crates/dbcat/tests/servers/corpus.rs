@@ -71,8 +71,11 @@ impl Pair {
                 tables.rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
             for name in names {
                 let sql = format!("SHOW CREATE TABLE `{}`", name.replace('`', "``"));
-                let row = session.query_first(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-                let text = row.and_then(|row| row.text(1).map(str::to_owned)).unwrap_or_default();
+                // A table over others that aren't there can't be shown on either side.
+                let text = match session.query_first(&sql).await {
+                    Ok(row) => row.and_then(|row| row.text(1).map(str::to_owned)).unwrap_or_default(),
+                    Err(error) => format!("refused: {:?}", error.server_code()),
+                };
                 // OceanBase shows the columns of partitions as they were written, with quotes or without.
                 shown.insert(name, text.replace(&self.names[index], "the_database").replace('`', ""));
             }
@@ -172,7 +175,7 @@ async fn oceanbase_scripts_apply_as_printed() {
 
 #[tokio::test]
 async fn mysql_creations_apply_as_printed() {
-    creations_apply_as_printed("mysql97", "mysql", Dialect::mysql(90_704), 60).await;
+    creations_apply_as_printed("mysql97", "mysql", Dialect::mysql(90_704), 50).await;
 }
 
 #[tokio::test]
@@ -182,7 +185,7 @@ async fn mariadb_creations_apply_as_printed() {
 
 #[tokio::test]
 async fn oceanbase_creations_apply_as_printed() {
-    creations_apply_as_printed("seekdb", "oceanbase", Dialect::oceanbase(40_305), 5).await;
+    creations_apply_as_printed("seekdb", "oceanbase", Dialect::oceanbase(40_305), 4).await;
 }
 
 /// A script in which nothing makes or changes a table would prove nothing.
