@@ -11,11 +11,13 @@
 
 mod harness;
 
+mod assess;
 mod bad_input;
 mod charsets;
 mod column_types;
 mod columns;
 mod config;
+mod convert;
 mod ddl;
 mod ddl_crash;
 mod ddl_parse;
@@ -29,6 +31,7 @@ mod names;
 mod objects;
 mod options;
 mod parked;
+mod plan;
 mod prove;
 mod refusals;
 mod resume;

@@ -115,12 +115,12 @@ impl Task {
     fn reports(&self) -> bool {
         self.command
             .first()
-            .is_some_and(|word| !matches!(word.as_str(), "store" | "ddl" | "parked" | "prove"))
+            .is_some_and(|word| !matches!(word.as_str(), "store" | "ddl" | "parked" | "prove" | "assess"))
     }
 
     /// True for commands that know the flag `--home`.
     fn has_home(&self) -> bool {
-        self.command.first().is_some_and(|word| !matches!(word.as_str(), "verify" | "ddl"))
+        self.command.first().is_some_and(|word| !matches!(word.as_str(), "verify" | "ddl" | "assess"))
     }
 
     /// Starts it, with a port to ask for its status.

@@ -8,7 +8,7 @@ use whimbrel_model::object::{Account, ObjectKind, SchemaObject};
 use whimbrel_model::{Position, TableName, TableSchema};
 
 use crate::text::TextQuestion;
-use crate::{ConnectorError, ErrorKind, Result};
+use crate::{Abilities, ConnectorError, ErrorKind, Result};
 
 /// Which family a server belongs to, decided by probing and not by its version alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct ServerInfo {
     pub variables: BTreeMap<String, String>,
     /// Collations by name with their charset.
     pub collations: BTreeMap<String, String>,
+    /// What was found out by asking; what has to be tried, [`crate::Target::try_abilities`] adds.
+    #[serde(default)]
+    pub abilities: Abilities,
 }
 
 impl ServerInfo {

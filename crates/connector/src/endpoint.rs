@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use whimbrel_model::{RowRef, TableVersion};
 
-use crate::{Catalog, LogReader, LogStart, Result, SnapshotReader, TablePlan, Writer};
+use crate::{
+    Abilities, Catalog, ConnectorError, ErrorKind, Inspector, KeyTrial, LogReader, LogStart, Result,
+    SnapshotReader, TablePlan, Writer,
+};
 
 /// A database that rows and changes are read from.
 ///
@@ -18,6 +21,14 @@ pub trait Source: Send + Sync {
 
     async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>>;
 
+    /// Questions about rows before they are moved.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the connector can't look into its data.
+    async fn inspector(&self) -> Result<Box<dyn Inspector>> {
+        Err(ConnectorError::new(ErrorKind::Unsupported, self.name(), "its data can't be looked into"))
+    }
+
     /// Begins to read the log. The first record is the first change after `start.position`.
     async fn log_reader(&self, start: LogStart) -> Result<Box<dyn LogReader>>;
 }
@@ -29,8 +40,23 @@ pub trait Target: Send + Sync {
 
     async fn catalog(&self) -> Result<Box<dyn Catalog>>;
 
+    /// Finds out by trying what the server doesn't tell: makes a scratch schema, tries, and drops it again.
+    /// Empty where the user may not make a schema; then the version decides.
+    async fn try_abilities(&self) -> Result<Abilities> {
+        Ok(Abilities::default())
+    }
+
     /// Reads back what was written, for verification and diagnosis.
     async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>>;
+
+    /// A scratch table for keys: makes the schema of `plan.target`, and in it the table by `create`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the connector can't try keys; whatever the server refuses.
+    async fn key_trial(&self, plan: TablePlan, _create: &str) -> Result<Box<dyn KeyTrial>> {
+        let object = format!("{}, table {}", self.name(), plan.target.name);
+        Err(ConnectorError::new(ErrorKind::Unsupported, object, "keys can't be tried there"))
+    }
 
     /// A writer for one task. `task` names its rows in the state table; `epoch` fences off older processes
     /// of the same task (see [`Writer::state_put`]).

@@ -10,12 +10,14 @@
 //! | [`Catalog`] | schemas, settings, privileges, positions | `catalog.rs` |
 //! | [`SnapshotReader`] | rows that are there, by key range | `snapshot.rs` |
 //! | [`Digest`] | digest of a key range, computed by the server | `snapshot.rs` |
+//! | [`Inspector`], [`KeyTrial`] | questions about data before it is moved | `inspect.rs` |
 //! | [`LogReader`] | transactions from a position on | `log.rs` |
 //! | [`Writer`] | rows, changes, DDL and state into a target | `writer.rs` |
 //!
 //! Rows that a target doesn't take (now) are kept in the task's state in one format for all components:
 //! [`DeferredRow`] (`deferred.rs`) and [`ParkedRow`] (`parked.rs`), both made of the frames of `image.rs`.
 
+pub mod ability;
 pub mod catalog;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -23,6 +25,7 @@ pub mod deferred;
 pub mod endpoint;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod log;
 pub mod parked;
 pub mod plan;
@@ -31,6 +34,7 @@ pub mod snapshot;
 pub mod text;
 pub mod writer;
 
+pub use ability::{Abilities, Ability};
 pub use catalog::{
     AccountCatalogue, Catalog, Finding, Flavor, ObjectCatalogue, ServerInfo, Severity, TableEstimate,
     TableKind, TableSummary, UnreadObjects,
@@ -39,6 +43,7 @@ pub use deferred::DeferredRow;
 pub use endpoint::{Correction, Source, Target};
 pub use error::{ConnectorError, ErrorKind, Policy};
 pub use image::{ImageColumn, ImageError, RowOwner};
+pub use inspect::{Inspector, KeyTrial};
 pub use log::{LogReader, LogStart, TableFilter};
 pub use parked::{ParkedRow, ParkedState, RefusedOp};
 pub use plan::{ColumnMap, PlanError, TablePlan, UniqueKey};

@@ -15,7 +15,7 @@
 use whimbrel_model::{Charset, Equality};
 
 use crate::profile::TargetProfile;
-use crate::{Loss, Note};
+use crate::{Loss, Note, rules};
 
 /// A text column's charset and collation at the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,22 +53,31 @@ pub(crate) fn map(
     let name = if column.unique { binary(target, to, from) } else { closest(target, to, collation, from) };
     let name = if some_become_equal(column.members, &name) { binary(target, to, from) } else { name };
     // The same rules in a larger charset (utf8mb3_bin as utf8mb4_bin) change nothing.
-    let loss = if rules(&name) == rules(collation) { Loss::None } else { Loss::Behaviour };
+    let rule = match rules(&name) == rules(collation) {
+        true => &rules::COLLATION_RESPELLED,
+        false if column.unique => &rules::COLLATION_OF_KEY,
+        false => &rules::COLLATION_CLOSEST,
+    };
     let mut text = format!("the target has no collation {collation}: {name} instead");
     let into = Traits::of(&name);
     if column.unique {
         text.push_str(" (part of a key: no two keys may become equal)");
-        if !from.pads && into.pads {
-            text.push_str("; it ignores spaces at the end, so keys that differ only in these will collide");
-        }
     }
-    if loss != Loss::None {
+    if rule.loss != Loss::None {
         for difference in from.differences(into, &name) {
             text.push_str("; ");
             text.push_str(difference);
         }
     }
-    notes.push(Note { loss, object: object.to_owned(), text });
+    notes.push(rule.note(object, text));
+    if column.unique && !from.pads && into.pads {
+        notes.push(rules::COLLATION_PADS.note(
+            object,
+            format!(
+                "{name} ignores spaces at the end, so keys that differ only in these will collide; the rows will be parked"
+            ),
+        ));
+    }
     Mapped { charset: to, collation: name }
 }
 
@@ -124,6 +133,22 @@ fn own_name(target: &TargetProfile, charset: Charset, collation: &str) -> Option
         names.push(format!("utf8_{}", rules(collation)));
     }
     first(target, names)
+}
+
+/// The collation of text that comes into a charset in which it wasn't before.
+pub(crate) fn of_charset(
+    target: &TargetProfile,
+    charset: Charset,
+    source_collation: &str,
+    unique: bool,
+) -> String {
+    let from = Traits::of(source_collation);
+    // A type that was no text at the source compares exactly.
+    if unique || source_collation.is_empty() {
+        binary(target, charset, from)
+    } else {
+        closest(target, charset, source_collation, from)
+    }
 }
 
 /// Tells all characters apart, and spaces at the end where the source does and the target can.
@@ -249,6 +274,7 @@ mod tests {
             server: String::new(),
             variables: BTreeMap::new(),
             collations: collations.iter().map(|name| ((*name).to_owned(), charset(name))).collect(),
+            abilities: whimbrel_connector::Abilities::default(),
         })
     }
 
@@ -260,7 +286,8 @@ mod tests {
         let mut notes = Vec::new();
         let charset = Charset::of_collation(collation).unwrap();
         let mapped = map(target, (charset, collation), column, "o", &mut notes);
-        (mapped.collation, notes.pop().map(|note| note.text).unwrap_or_default())
+        let texts: Vec<String> = notes.into_iter().map(|note| note.text).collect();
+        (mapped.collation, texts.join("; "))
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! | file | what for |
 //! |---|---|
 //! | `profile.rs` | what the target can do |
-//! | `rules.rs` | conversion rules of types, as a table |
+//! | `rules/` | conversion rules, as tables |
+//! | `overrides/` | columns that the project converts by its own choice |
 //! | `collation.rs` | charsets and collations |
 //! | `partitioning.rs` | PARTITION BY clauses |
 //! | `table.rs` | a table, converted, with its statements |
@@ -17,27 +18,31 @@
 //! | `render.rs` | SQL of columns, keys, tables |
 //! | `object/` | views, triggers, routines, events, sequences |
 //! | `statement.rs`, `clause.rs` | statements of a source's log |
+//! | `guide_page.rs` | the user guide's page, made of the rules |
 //! | `kind.rs` | kinds of statements and clauses, by which users decide |
 //! | `applied.rs` | whether a statement's effect is there already |
 
 mod applied;
 mod clause;
 mod collation;
+mod guide_page;
 mod kind;
 mod object;
+pub mod overrides;
 mod partitioning;
 mod profile;
 pub mod render;
-mod rules;
+pub mod rules;
 mod schema;
 mod statement;
 mod table;
 
 pub use applied::{is_applied, is_renamed};
+pub use guide_page::render as guide_page;
 pub use kind::DdlKind;
 pub use object::{ConvertedObject, ObjectContext, ObjectDdl, convert_object, convert_objects};
 pub use profile::TargetProfile;
-pub use rules::{RULES, Rule};
+pub use rules::{Aspect, Effort, Rule};
 pub use schema::create_schema;
 pub use statement::{Routes, StatementError, TargetStatement, convert_routed, convert_statement};
 pub use table::{ConvertedTable, NamedDdl, convert_table};
@@ -57,9 +62,18 @@ pub enum Loss {
 /// Something that will be different at the target.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Note {
+    /// The rule that was followed ([`rules::find`]).
+    pub rule: &'static str,
     pub loss: Loss,
     /// `schema.table`, `schema.table.column` or `schema.table, key name`.
     pub object: String,
     /// What changes and why.
     pub text: String,
+}
+
+impl Note {
+    /// The rule that was followed.
+    pub fn rule(&self) -> Option<&'static Rule> {
+        rules::find(self.rule)
+    }
 }

@@ -11,8 +11,9 @@ use whimbrel_mysql_ddl::ast::{
 };
 use whimbrel_mysql_ddl::{Dialect, ParseOptions};
 
+use crate::Note;
 use crate::profile::TargetProfile;
-use crate::{Loss, Note};
+use crate::rules::{self, Rule};
 
 /// The clause at the target; `None` where the table can't be partitioned there.
 pub(crate) fn convert(
@@ -21,34 +22,31 @@ pub(crate) fn convert(
     target: &TargetProfile,
     notes: &mut Vec<Note>,
 ) -> Option<String> {
-    let mut say = |text: &str| {
-        notes.push(Note { loss: Loss::Behaviour, object: table.to_string(), text: text.to_owned() });
-    };
+    let mut say = |rule: &Rule| notes.push(rule.note(table.to_string(), rule.why));
     let Some(mut clause) = read(text) else {
-        say("its partitions are described in a way that isn't understood: no partitions at the target");
+        say(&rules::PARTITIONS_UNREAD);
         return None;
     };
     if clause.method_suffix.is_some() || clause.update_indexes.is_some() {
-        say("its partitioning is the source's own: no partitions at the target");
+        say(&rules::PARTITIONS_OF_OTHERS);
         return None;
     }
     if matches!(clause.method, PartitionMethod::SystemTime(_) | PartitionMethod::None) {
-        say(
-            "partitions by system time hold old row versions, which aren't moved: no partitions at the target",
-        );
+        say(&rules::PARTITIONS_BY_SYSTEM_TIME);
         return None;
     }
     let has_default = clause.definitions.iter().any(|d| d.values == PartitionValues::Default);
-    if has_default && target.flavor == Flavor::Mysql {
-        say(
-            "MySQL has no DEFAULT partition, and rows without a partition would be refused: no partitions at the target",
-        );
+    if has_default && rules::PARTITION_DEFAULT.holds(target) {
+        say(&rules::PARTITION_DEFAULT);
         return None;
     }
-    if target.is_oceanbase() {
-        plain_method(&mut clause.method, &mut say);
+    if rules::PARTITION_LINEAR.holds(target) {
+        let mut linear = plain_method(&mut clause.method);
         if let Some(sub) = &mut clause.subpartitioning {
-            plain_method(&mut sub.method, &mut say);
+            linear |= plain_method(&mut sub.method);
+        }
+        if linear {
+            say(&rules::PARTITION_LINEAR);
         }
     } else if let PartitionMethod::Key { algorithm, .. } = &mut clause.method
         && target.flavor == Flavor::MariaDb
@@ -57,10 +55,12 @@ pub(crate) fn convert(
         *algorithm = None;
     }
     let oceanbase = target.is_oceanbase();
+    let no_comments = rules::PARTITION_COMMENTS.holds(target);
     let mut commented = false;
     let mut trim = |options: &mut TableOptions| {
-        commented |= oceanbase && options.comment().is_some();
-        options.0.retain(|option| option.name == "COMMENT" && !oceanbase);
+        commented |= no_comments && options.comment().is_some();
+        // Everything but the comment is a matter of the source's storage (rule partition-options).
+        options.0.retain(|option| option.name == "COMMENT" && !no_comments);
     };
     for definition in &mut clause.definitions {
         trim(&mut definition.options);
@@ -71,25 +71,20 @@ pub(crate) fn convert(
         }
     }
     if commented {
-        say("comments of partitions are left out");
+        say(&rules::PARTITION_COMMENTS);
     }
     Some(clause.to_string())
 }
 
-/// OceanBase spreads rows by HASH and KEY in one way only.
-fn plain_method(method: &mut PartitionMethod, say: &mut impl FnMut(&str)) {
+/// Makes a method one that OceanBase has; true where it was LINEAR.
+fn plain_method(method: &mut PartitionMethod) -> bool {
     match method {
-        PartitionMethod::Hash { linear, .. } if *linear => {
-            *linear = false;
-            say("LINEAR HASH partitioning becomes HASH");
-        }
+        PartitionMethod::Hash { linear, .. } => std::mem::take(linear),
         PartitionMethod::Key { linear, algorithm, .. } => {
-            if *linear {
-                say("LINEAR KEY partitioning becomes KEY");
-            }
-            (*linear, *algorithm) = (false, None);
+            *algorithm = None;
+            std::mem::take(linear)
         }
-        _ => {}
+        _ => false,
     }
 }
 
@@ -122,13 +117,14 @@ mod tests {
             server: String::new(),
             variables: BTreeMap::new(),
             collations: BTreeMap::new(),
+            abilities: whimbrel_connector::Abilities::default(),
         })
     }
 
     fn converted(flavor: Flavor, text: &str) -> (Option<String>, Vec<String>) {
         let mut notes = Vec::new();
         let clause = convert(text, &TableName::new("d", "t"), &target(flavor), &mut notes);
-        (clause, notes.into_iter().map(|note| note.text).collect())
+        (clause, notes.into_iter().map(|note| note.rule.to_owned()).collect())
     }
 
     #[test]
@@ -138,13 +134,13 @@ mod tests {
         let clause = clause.unwrap();
         assert!(!clause.contains("COMMENT") && !clause.contains("ENGINE"), "{clause}");
         assert!(clause.contains("SUBPARTITIONS 2") && clause.contains("LESS THAN MAXVALUE"), "{clause}");
-        assert_eq!(notes, ["comments of partitions are left out"]);
+        assert_eq!(notes, ["partition-comments"]);
         let (clause, notes) = converted(Flavor::Mysql, range);
         assert!(clause.unwrap().contains("ENGINE = InnoDB'") && notes.is_empty());
         let (clause, notes) =
             converted(Flavor::OceanBase, "PARTITION BY LINEAR KEY ALGORITHM = 1 (id)\nPARTITIONS 3");
         assert_eq!(clause.unwrap(), "PARTITION BY KEY (`id`) PARTITIONS 3");
-        assert_eq!(notes, ["LINEAR KEY partitioning becomes KEY"]);
+        assert_eq!(notes, ["partition-linear"]);
     }
 
     #[test]

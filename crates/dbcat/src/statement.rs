@@ -8,6 +8,7 @@ use whimbrel_mysql_ddl::{ParseError, ParseOptions};
 
 use crate::clause::{Clauses, Stage, TargetClause};
 use crate::kind::DdlKind;
+use crate::overrides::{self, OverrideRefused};
 use crate::profile::TargetProfile;
 use crate::render::{quoted, quoted_table};
 use crate::table::convert_table;
@@ -31,6 +32,13 @@ pub enum StatementError {
     Clause(String),
     #[error("the statement doesn't fit the table: {0}")]
     Inconsistent(String),
+    #[error("an override of the project can't be followed")]
+    Override(#[from] OverrideRefused),
+    #[error(
+        "column {from} of {table} is converted by --convert {rule}, and no override names it as {to}; name both in one \
+         pattern"
+    )]
+    RenamedOverride { table: TableName, from: String, to: String, rule: String },
     #[error("table {0} comes from outside of the migration, so its rows are not at the target")]
     RenamedIn(TableName),
 }
@@ -134,7 +142,7 @@ impl Converter<'_> {
         let mut renames = Vec::new();
         for effect in effects {
             match (&effect.before, &effect.after) {
-                (None, Some(after)) if (self.route)(&after.name).is_some() => self.create(after),
+                (None, Some(after)) if (self.route)(&after.name).is_some() => self.create(after)?,
                 (Some(before), None) => {
                     if let Some(table) = (self.route)(before) {
                         let sql = format!("DROP TABLE IF EXISTS {}", quoted_table(&table));
@@ -178,7 +186,8 @@ impl Converter<'_> {
         }
     }
 
-    fn create(&mut self, after: &whimbrel_model::TableSchema) {
+    fn create(&mut self, after: &whimbrel_model::TableSchema) -> Result<(), StatementError> {
+        self.check_overrides(after)?;
         let route = self.route;
         let rename = |name: &TableName| route(name).unwrap_or_else(|| name.clone());
         let converted = convert_table(after, self.target, &rename);
@@ -189,6 +198,43 @@ impl Converter<'_> {
         for ddl in converted.indexes.into_iter().chain(converted.foreign_keys) {
             self.push(table.clone(), ddl.sql, false);
         }
+        Ok(())
+    }
+
+    /// Columns that come with a statement are held to the same rules as those that were there at the start.
+    fn check_overrides(&self, after: &whimbrel_model::TableSchema) -> Result<(), StatementError> {
+        overrides::check(after, self.target).into_iter().next().map_or(Ok(()), |refused| Err(refused.into()))
+    }
+
+    /// An override goes by the column's name, so a renamed column would silently get another type.
+    fn check_renames(
+        &self,
+        before: &TableName,
+        after: &whimbrel_model::TableSchema,
+        clauses: &[AlterClause],
+    ) -> Result<(), StatementError> {
+        for clause in clauses {
+            let (from, to) = match clause {
+                AlterClause::RenameColumn { from, to, .. } => (&from.value, &to.value),
+                AlterClause::ChangeColumn { old, column, .. } => (&old.value, &column.name.value),
+                _ => continue,
+            };
+            let Some(at) = after.column_index(to) else { continue };
+            let named = self.target.overrides().of(&after.name, &after.columns[at]);
+            let mut old = after.columns[at].clone();
+            old.name.clone_from(from);
+            if let Some(chosen) = self.target.overrides().of(before, &old)
+                && named.is_none_or(|named| named.given != chosen.given)
+            {
+                return Err(StatementError::RenamedOverride {
+                    table: before.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                    rule: chosen.text.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn alter(&mut self, alter: &AlterTable, effects: &[TableEffect]) -> Result<(), StatementError> {
@@ -205,6 +251,8 @@ impl Converter<'_> {
             let Some(table) = (self.route)(before) else { continue };
             let route = self.route;
             let rename = |name: &TableName| route(name).unwrap_or_else(|| name.clone());
+            self.check_overrides(after)?;
+            self.check_renames(before, after, clauses)?;
             let converted = convert_table(after, self.target, &rename);
             let mut converter = Clauses { target: self.target, after: &converted.schema, out: Vec::new() };
             for clause in clauses {

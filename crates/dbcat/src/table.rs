@@ -8,8 +8,8 @@ use whimbrel_model::{Column, ColumnDefault, DataType, Key, KeyPart, TableName, T
 
 use crate::collation::Use;
 use crate::profile::TargetProfile;
-use crate::rules::Rule;
-use crate::{Loss, Note, collation, partitioning, render};
+use crate::rules::{self, Rule, TypeRule};
+use crate::{Loss, Note, collation, overrides, partitioning, render};
 
 /// A table as it will be at the target, with the statements that make it.
 #[derive(Clone, Debug)]
@@ -79,7 +79,9 @@ fn convert_schema(
         .collect();
     for column in &mut table.columns {
         let object = format!("{}.{}", source.name, column.name);
-        convert_column(column, target, unique.contains(&column.name.to_lowercase()), &object, notes);
+        let in_key = unique.contains(&column.name.to_lowercase());
+        overrides::apply(&source.name, column, target, in_key, &object, notes);
+        convert_column(column, target, in_key, &object, notes);
         convert_sequence_default(column, target, rename, &object, notes);
     }
     table.collation = source.collation.as_deref().and_then(|name| {
@@ -96,19 +98,13 @@ fn convert_schema(
     }
     for check in &mut table.checks {
         check.expression = without_introducers(&check.expression, target);
-        // MariaDB counts them anew in each table; elsewhere their names are unique in the schema.
         let counted = check.name.strip_prefix("CONSTRAINT_").is_some_and(|n| n.parse::<u32>().is_ok());
-        if counted && target.flavor != Flavor::MariaDb {
+        if counted && rules::CHECK_NAMES.holds(target) {
             check.name.clear();
         }
     }
-    if !target.has_checks() && !table.checks.is_empty() {
-        note(
-            notes,
-            Loss::Behaviour,
-            source,
-            "check constraints are not enforced by this target and left out",
-        );
+    if rules::CHECKS_LEFT_OUT.holds(target) && !table.checks.is_empty() {
+        notes.push(rules::CHECKS_LEFT_OUT.note(source.name.to_string(), rules::CHECKS_LEFT_OUT.why));
         table.checks.clear();
     }
     if let Some(text) = &source.partitioning {
@@ -116,23 +112,16 @@ fn convert_schema(
     }
     if source.engine.as_deref().is_some_and(|engine| !engine.eq_ignore_ascii_case("innodb")) {
         let engine = source.engine.as_deref().unwrap_or_default();
-        note(
-            notes,
-            Loss::Behaviour,
-            source,
-            &format!("engine {engine} becomes the target's own, with transactions"),
-        );
+        let text = format!("engine {engine} becomes the target's own, with transactions and row locks");
+        notes.push(rules::ENGINE.note(source.name.to_string(), text));
     }
     for attribute in table.attributes.drain(..) {
         let storage = attribute.contains('=') && !attribute.to_lowercase().starts_with("encrypt");
         let loss = if storage { Loss::None } else { Loss::Behaviour };
-        note(notes, loss, source, &format!("{attribute} is left out"));
+        let note = rules::TABLE_ATTRIBUTES.note(source.name.to_string(), format!("{attribute} is left out"));
+        notes.push(Note { loss, ..note });
     }
     table
-}
-
-fn note(notes: &mut Vec<Note>, loss: Loss, table: &TableSchema, text: &str) {
-    notes.push(Note { loss, object: table.name.to_string(), text: text.to_owned() });
 }
 
 fn convert_column(
@@ -142,37 +131,38 @@ fn convert_column(
     object: &str,
     notes: &mut Vec<Note>,
 ) {
-    let mut say = |loss, text: String| notes.push(Note { loss, object: object.to_owned(), text });
-    if let Some((rule, converted)) = Rule::find(&column.data_type, target) {
-        say(rule.loss, format!("{} becomes {}: {}", rule.from, rule.to, rule.why));
-        column.data_type = converted;
+    let mut say = |rule: &Rule| notes.push(rule.note(object, rule.why));
+    if let Some((rule, converted)) = TypeRule::find(&column.data_type, target) {
         // Functions of the source's own type say nothing at the target; uuid() gives the same text everywhere.
         let own = matches!(&column.default, Some(ColumnDefault::Expression(text)) if text != "uuid()" && !render::is_bare(text));
-        if own && target.flavor != Flavor::MariaDb {
-            say(Loss::Behaviour, "its default expression is left out".to_owned());
+        if own && rules::DEFAULT_OF_OWN_TYPE.holds(target) {
+            say(&rules::DEFAULT_OF_OWN_TYPE);
             column.default = None;
         }
+        notes.push(rule.plain_note(object));
+        column.data_type = converted;
     }
+    let mut say = |rule: &Rule| notes.push(rule.note(object, rule.why));
     if column.default.as_ref().is_some_and(|d| *d != ColumnDefault::Null)
         && render::is_large(&column.data_type)
-        && !target.has_defaults_for_large_types()
+        && rules::DEFAULT_OF_LARGE_TYPE.holds(target)
     {
-        say(Loss::Behaviour, "the target allows no default for this type; it is left out".to_owned());
+        say(&rules::DEFAULT_OF_LARGE_TYPE);
         column.default = None;
     }
     if let Some(ColumnDefault::Literal(text)) = &column.default
         && render::is_large(&column.data_type)
         && target.flavor == Flavor::Mysql
     {
-        // MySQL takes it only as an expression.
+        // Rule default-in-parentheses.
         column.default = Some(ColumnDefault::Expression(render::string(text)));
     }
-    if column.generated.is_some() && !column.nullable && target.flavor == Flavor::MariaDb {
-        say(Loss::Behaviour, "MariaDB can't say NOT NULL of a generated column".to_owned());
+    if column.generated.is_some() && !column.nullable && rules::GENERATED_NULLABLE.holds(target) {
+        say(&rules::GENERATED_NULLABLE);
         column.nullable = true;
     }
-    if column.invisible && !target.has_invisible_columns() {
-        say(Loss::Behaviour, "the target has no invisible columns; it becomes visible".to_owned());
+    if column.invisible && rules::INVISIBLE_COLUMN.holds(target) {
+        say(&rules::INVISIBLE_COLUMN);
         column.invisible = false;
     }
     for expression in column.generated.iter_mut().map(|generated| &mut generated.expression) {
@@ -206,7 +196,7 @@ fn convert_sequence_default(
         let text = format!(
             "its default {expression} is left out: the target has no sequences that a default may ask"
         );
-        notes.push(Note { loss: Loss::Behaviour, object: object.to_owned(), text });
+        notes.push(rules::SEQUENCES.note(object, text));
     }
     column.default = converted.map(ColumnDefault::Expression);
 }
@@ -284,24 +274,23 @@ fn convert_keys(
     notes: &mut Vec<Note>,
 ) {
     let name = source.name.clone();
-    let mut say = |loss, key: &Key, text: String| {
-        notes.push(Note { loss, object: format!("{name}, key {}", key.name), text });
+    let mut say = |rule: &Rule, key: &Key, text: &str| {
+        notes.push(rule.note(format!("{name}, key {}", key.name), text));
     };
-    if target.is_oceanbase() && table.primary_key.as_ref().is_some_and(has_prefix) {
-        // OceanBase has no prefix primary keys (1064).
-        if let Some(mut key) = table.primary_key.take() {
-            if key.parts.iter().any(|part| is_indexed_by_prefix_only(part, &table.columns)) {
-                let text = "a primary key over a prefix becomes a unique key of the name primary_prefix";
-                say(Loss::Behaviour, &key, text.to_owned());
-                key.name = "primary_prefix".to_owned();
-                table.unique_keys.insert(0, key);
-            } else {
-                // The whole column tells more rows apart than its prefix, so no two rows become one.
-                let text = "a primary key over a prefix becomes one over the whole column";
-                say(Loss::Behaviour, &key, text.to_owned());
-                key.parts.iter_mut().for_each(|part| part.prefix = None);
-                table.primary_key = Some(key);
-            }
+    if rules::PRIMARY_AS_UNIQUE.holds(target)
+        && let Some(mut key) = table.primary_key.take_if(|key| has_prefix(key))
+    {
+        if key.parts.iter().any(|part| is_indexed_by_prefix_only(part, &table.columns)) {
+            let text = "a primary key over a prefix becomes a unique key of the name primary_prefix";
+            say(&rules::PRIMARY_AS_UNIQUE, &key, text);
+            key.name = "primary_prefix".to_owned();
+            table.unique_keys.insert(0, key);
+        } else {
+            // The whole column tells more rows apart than its prefix, so no two rows become one.
+            let text = "a primary key over a prefix becomes one over the whole column";
+            say(&rules::PRIMARY_WITHOUT_PREFIX, &key, text);
+            key.parts.iter_mut().for_each(|part| part.prefix = None);
+            table.primary_key = Some(key);
         }
     }
     for part in table.unique_keys.iter_mut().chain(&mut table.indexes).flat_map(|key| &mut key.parts) {
@@ -312,32 +301,34 @@ fn convert_keys(
     let columns = &table.columns;
     let functional = |key: &Key| key.parts.iter().any(|part| part.column().is_none());
     let mut keep = |key: &Key| {
-        if functional(key) && !target.has_functional_keys() {
-            say(Loss::Behaviour, key, "the target has no keys over expressions; left out".to_owned());
+        if functional(key) && rules::FUNCTIONAL_KEY.holds(target) {
+            say(&rules::FUNCTIONAL_KEY, key, rules::FUNCTIONAL_KEY.why);
             return false;
         }
         // MariaDB keeps a hash of a long column; nobody else has such keys (1170, OceanBase 1167).
         let whole_text = key.kind == KeyKind::Ordered
             && key.parts.iter().any(|part| part.prefix.is_none() && is_indexed_by_prefix_only(part, columns));
-        if whole_text && target.flavor != Flavor::MariaDb {
-            say(
-                Loss::Behaviour,
-                key,
-                "the target can't index whole TEXT and BLOB columns; left out".to_owned(),
-            );
+        if whole_text && rules::WHOLE_TEXT_KEY.holds(target) {
+            say(&rules::WHOLE_TEXT_KEY, key, rules::WHOLE_TEXT_KEY.why);
             return false;
         }
         if let Some(parser) = key.parser.as_deref().filter(|parser| !target.has_full_text_parser(parser)) {
             let text =
                 format!("the target has no full-text parser {parser}: it tells words apart in its own way");
-            say(Loss::Behaviour, key, text);
+            say(&rules::FULLTEXT_PARSER, key, &text);
         }
         if key.kind == KeyKind::Vector {
-            say(Loss::Behaviour, key, "vector indexes are not converted; left out".to_owned());
+            say(&rules::VECTOR_KEY, key, rules::VECTOR_KEY.why);
             return false;
         }
-        if key.parts.iter().any(|part| part.descending) && !target.has_descending_keys() {
-            say(Loss::Behaviour, key, "the target drops DESC: the key is ascending".to_owned());
+        let bytes = key_bytes(key, columns);
+        if key.kind == KeyKind::Ordered && bytes > u64::from(target.key_bytes()) {
+            let limit = target.key_bytes();
+            let text = format!("the key may take {bytes} bytes, and the target indexes at most {limit}");
+            say(&rules::KEY_TOO_LONG, key, &text);
+        }
+        if key.parts.iter().any(|part| part.descending) && rules::KEY_ASCENDING.holds(target) {
+            say(&rules::KEY_ASCENDING, key, rules::KEY_ASCENDING.why);
         }
         true
     };
@@ -353,6 +344,24 @@ fn convert_keys(
         let keys = table.primary_key.iter_mut().chain(&mut table.unique_keys).chain(&mut table.indexes);
         keys.flat_map(|key| &mut key.parts).for_each(|part| part.descending = false);
     }
+}
+
+/// The bytes that a key's text and byte columns may take; numbers and times, a few bytes each, are left out.
+fn key_bytes(key: &Key, columns: &[Column]) -> u64 {
+    let part_bytes = |part: &KeyPart| {
+        let name = part.column()?;
+        let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))?;
+        let most = overrides::most_bytes(column.data_type.charset());
+        let (length, whole) = match &column.data_type {
+            DataType::Char { chars, .. } | DataType::VarChar { chars, .. } => (most, Some(*chars)),
+            DataType::Text { .. } => (most, None),
+            DataType::Binary { bytes } | DataType::VarBinary { bytes } => (1, Some(*bytes)),
+            DataType::Blob { .. } => (1, None),
+            _ => return None,
+        };
+        Some(length * u64::from(part.prefix.or(whole)?))
+    };
+    key.parts.iter().filter_map(part_bytes).sum()
 }
 
 fn has_prefix(key: &Key) -> bool {
@@ -385,6 +394,7 @@ mod tests {
             server: String::new(),
             variables: BTreeMap::new(),
             collations: BTreeMap::new(),
+            abilities: whimbrel_connector::Abilities::default(),
         })
     }
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use whimbrel_model::{DataType, RawCell, RowRef, ValueRef};
+use whimbrel_model::{DataType, Date, DateTime, RawCell, RowRef, Time, ValueRef};
 
 /// The canonical form of a value of a column of this type; `None` is NULL. Text that is not valid in its charset
 /// stands for itself behind a byte that no text begins with.
@@ -32,12 +32,54 @@ pub(crate) fn form<'a>(data_type: &DataType, value: ValueRef<'a>) -> Option<Cow<
     })
 }
 
-/// As [`form`], of a value that is JSON on one of the two sides; MariaDB's JSON is text.
-pub(crate) fn json_form<'a>(data_type: &DataType, value: ValueRef<'a>) -> Option<Cow<'a, [u8]>> {
+/// As [`form`], of a value whose partner on the other side is of type `other`. Text beside a number, a moment or a
+/// document is read as such a value, text beside bytes is its bytes, and a date beside a date and time is the begin of
+/// its day; so a column that was converted to another type compares by what its values mean.
+pub(crate) fn form_beside<'a>(
+    data_type: &DataType,
+    other: &DataType,
+    value: ValueRef<'a>,
+) -> Option<Cow<'a, [u8]>> {
     match value {
-        ValueRef::Text(text) => Some(json(text)),
+        ValueRef::Text(bytes) => Some(text_beside(data_type, other, bytes)),
+        ValueRef::Date(date) if matches!(other, DataType::DateTime { .. } | DataType::Timestamp { .. }) => {
+            let midnight = DateTime::new(date, 0, 0, 0, 0)?;
+            Some(written(|out| midnight.write(out, 6)))
+        }
+        // The number of no member shows as nothing.
+        ValueRef::Enum(0) if other.collation().is_some() && !matches!(other, DataType::Enum { .. }) => {
+            Some(Cow::Borrowed(b""))
+        }
         value => form(data_type, value),
     }
+}
+
+fn text_beside<'a>(data_type: &DataType, other: &DataType, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    let text = utf8(data_type, bytes);
+    let read = match other {
+        DataType::Json => return json(bytes),
+        DataType::Binary { .. } | DataType::VarBinary { .. } | DataType::Blob { .. } => {
+            return Cow::Borrowed(bytes);
+        }
+        DataType::Int { .. }
+        | DataType::Bool
+        | DataType::Bit { .. }
+        | DataType::Year
+        | DataType::Decimal { .. } => Some(Cow::Owned(decimal(&text).into_owned())),
+        DataType::Float { .. } => number(&text).map(|number: f32| double(f64::from(number))),
+        DataType::Double { .. } => number(&text).map(double),
+        DataType::Date => Date::parse(&text).map(|date| written(|out| date.write(out))),
+        DataType::DateTime { .. } | DataType::Timestamp { .. } => {
+            DateTime::parse(&text).map(|moment| written(|out| moment.write(out, 6)))
+        }
+        DataType::Time { .. } => Time::parse(&text).map(|time| written(|out| time.write(out, 6))),
+        _ => None,
+    };
+    read.unwrap_or(text)
+}
+
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// True where both cells, of these types and in these columns of their rows, hold the same value.
@@ -52,15 +94,11 @@ pub fn same(
     if a == b && (a == RawCell::Null || alike(left_type, right_type)) {
         return true;
     }
-    // A text column may hold JSON on the one side (MariaDB's JSON is text) and be JSON on the other.
     let (a, b) = (left.get(left_column), right.get(right_column));
     match (a, b) {
-        (ValueRef::Text(_), ValueRef::Json(_)) | (ValueRef::Json(_), ValueRef::Text(_)) => {
-            json_form(left_type, a) == json_form(right_type, b)
-        }
         // In one charset text is its bytes; several may stand for the same character.
         (ValueRef::Text(a), ValueRef::Text(b)) if left_type.charset() == right_type.charset() => a == b,
-        (a, b) => form(left_type, a) == form(right_type, b),
+        (a, b) => form_beside(left_type, right_type, a) == form_beside(right_type, left_type, b),
     }
 }
 
@@ -292,6 +330,36 @@ mod tests {
         assert!(!json("12345678901234567890", "12345678901234567891"));
         assert!(!json("[1,2]", "[2,1]"));
         assert!(!json("1", "\"1\""));
+    }
+
+    #[test]
+    fn a_converted_column_is_compared_by_what_its_values_mean() {
+        let text = varchar(Charset::Utf8mb4);
+        let moment = DateTime::parse(b"2021-02-03 04:05:06.5").unwrap();
+        let (fine, coarse) = (DataType::DateTime { fsp: 3 }, DataType::DateTime { fsp: 0 });
+        assert!(equal(
+            (&fine, ValueRef::DateTime(moment)),
+            (&text, ValueRef::Text(b"2021-02-03 04:05:06.500"))
+        ));
+        assert!(!equal((&fine, ValueRef::DateTime(moment)), (&text, ValueRef::Text(b"2021-02-03 04:05:06"))));
+        let whole = DateTime::parse(b"2021-02-03 00:00:00").unwrap();
+        assert!(equal((&DataType::Date, ValueRef::Date(whole.date())), (&coarse, ValueRef::DateTime(whole))));
+        assert!(!equal((&DataType::Date, ValueRef::Date(whole.date())), (&fine, ValueRef::DateTime(moment))));
+        let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
+        let decimal = DataType::Decimal { precision: 10, scale: 2, unsigned: false };
+        assert!(equal((&int, ValueRef::Int(-7)), (&decimal, ValueRef::Decimal(b"-7.00"))));
+        assert!(equal((&int, ValueRef::Int(-7)), (&text, ValueRef::Text(b"-7"))));
+        assert!(!equal((&int, ValueRef::Int(7)), (&text, ValueRef::Text(b"7 "))));
+        assert!(equal((&DataType::Year, ValueRef::Year(0)), (&text, ValueRef::Text(b"0000"))));
+        let float = DataType::Float { digits: None, unsigned: false };
+        assert!(equal((&float, ValueRef::Float(0.1)), (&text, ValueRef::Text(b"0.1"))));
+        let latin1 = varchar(Charset::Latin1);
+        let blob = DataType::VarBinary { bytes: 9 };
+        assert!(equal((&latin1, ValueRef::Text(b"\xe9")), (&blob, ValueRef::Bytes(b"\xe9"))));
+        let members =
+            DataType::Enum { members: vec!["a".into()], charset: Charset::Utf8mb4, collation: String::new() };
+        assert!(equal((&members, ValueRef::Enum(1)), (&text, ValueRef::Text(b"a"))));
+        assert!(equal((&members, ValueRef::Enum(0)), (&text, ValueRef::Text(b""))));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use whimbrel_connector::{Backoff, ColumnMap, KeyRange, Result, SnapshotReader};
+use whimbrel_connector::{Backoff, KeyRange, Result, SnapshotReader};
 use whimbrel_model::{DataType, RowBatch, RowRef, TableVersion};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -193,36 +193,31 @@ async fn digests_agree(shared: &Shared, sides: &mut Sides, table: &VerifyTable) 
 /// The columns of one side that are compared, in the plan's order.
 struct View<'a> {
     version: &'a Arc<TableVersion>,
-    /// Position, type, and whether the value is JSON on either side.
-    columns: Vec<(usize, &'a DataType, bool)>,
+    /// Position, type, and the type on the other side.
+    columns: Vec<(usize, &'a DataType, &'a DataType)>,
 }
 
 impl<'a> View<'a> {
     fn new(table: &'a VerifyTable, side: Side) -> Self {
-        let (version, column): (_, fn(&ColumnMap) -> usize) = match side {
-            Side::Source => (&table.plan.source, |map| map.source),
-            Side::Target => (&table.target, |map| map.target),
-        };
-        let is_json = |map: &ColumnMap| {
-            let left = &table.plan.source.schema.columns[map.source].data_type;
-            let right = &table.target.schema.columns[map.target].data_type;
-            matches!(left, DataType::Json) || matches!(right, DataType::Json)
+        let version = match side {
+            Side::Source => &table.plan.source,
+            Side::Target => &table.target,
         };
         let columns = table.plan.columns.iter().map(|map| {
-            let at = column(map);
-            (at, &version.schema.columns[at].data_type, is_json(map))
+            let source = &table.plan.source.schema.columns[map.source].data_type;
+            let target = &table.target.schema.columns[map.target].data_type;
+            match side {
+                Side::Source => (map.source, source, target),
+                Side::Target => (map.target, target, source),
+            }
         });
         Self { version, columns: columns.collect() }
     }
 
     fn hash(&self, row: RowRef<'_>, buffer: &mut Vec<u8>) -> u128 {
         buffer.clear();
-        for (at, data_type, is_json) in &self.columns {
-            let form = if *is_json {
-                canonical::json_form(data_type, row.get(*at))
-            } else {
-                canonical::form(data_type, row.get(*at))
-            };
+        for (at, data_type, other) in &self.columns {
+            let form = canonical::form_beside(data_type, other, row.get(*at));
             match form {
                 None => buffer.push(0),
                 Some(form) => {

@@ -5,7 +5,7 @@
 
 use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, Result};
 use whimbrel_model::schema::Key;
-use whimbrel_model::{CellKind, DataType, RowBatch, RowRef, TableSchema, ValueRef};
+use whimbrel_model::{CellKind, DataType, Date, DateTime, RowBatch, RowRef, TableSchema, Time, ValueRef};
 
 use crate::VerifyTable;
 use crate::canonical;
@@ -74,11 +74,13 @@ impl<'a> Pairing<'a> {
     pub fn key_form(&self, side: Side, row: RowRef<'_>) -> Vec<u8> {
         let mut form = Vec::with_capacity(16);
         for &(s, t) in &self.source_key {
-            let (column, at) = match side {
-                Side::Source => (&self.table.plan.source.schema.columns[s], s),
-                Side::Target => (&self.table.target.schema.columns[t], t),
+            let source = (&self.table.plan.source.schema.columns[s].data_type, s);
+            let target = (&self.table.target.schema.columns[t].data_type, t);
+            let ((own, at), (other, _)) = match side {
+                Side::Source => (source, target),
+                Side::Target => (target, source),
             };
-            let value = canonical::form(&column.data_type, row.get(at));
+            let value = canonical::form_beside(own, other, row.get(at));
             let value = value.as_deref().unwrap_or_default();
             form.extend_from_slice(&(value.len() as u32).to_be_bytes());
             form.extend_from_slice(value);
@@ -218,10 +220,48 @@ fn push_converted(has: &DataType, value: ValueRef<'_>, wants: &DataType, out: &m
         (ValueRef::DateTime(v) | ValueRef::Timestamp(v), CellKind::DateTime | CellKind::Timestamp) => {
             out.push_datetime(v);
         }
+        (ValueRef::Date(date), CellKind::DateTime | CellKind::Timestamp) => {
+            let Some(midnight) = DateTime::new(date, 0, 0, 0, 0) else { return false };
+            out.push_datetime(midnight);
+        }
+        // The begin of a day stands for the day; any other moment is no date.
+        (ValueRef::DateTime(v) | ValueRef::Timestamp(v), CellKind::Date) => {
+            if DateTime::new(v.date(), 0, 0, 0, 0) != Some(v) {
+                return false;
+            }
+            out.push_date(v.date());
+        }
+        (ValueRef::Text(text), kind) if kind != CellKind::Json && kind != CellKind::Geometry => {
+            let Ok(utf8) = has.charset().to_utf8(text) else { return false };
+            return push_read(&utf8, kind, out);
+        }
+        (value, CellKind::Text) => {
+            let mut shown = Vec::new();
+            return value.write_shown(has, &mut shown) && push_text(&shown, wants, out);
+        }
         (value, kind) if has.cell_kind() == kind => out.push_value(value),
         (value, kind) => return whole_number(value).is_some_and(|number| push_number(number, kind, out)),
     }
     true
+}
+
+/// Appends the number or moment that a text says; false where it says none.
+fn push_read(text: &[u8], kind: CellKind, out: &mut RowBatch) -> bool {
+    let number = || std::str::from_utf8(text).ok();
+    match kind {
+        CellKind::Float => number().and_then(|text| text.parse().ok()).map(|v| out.push_float(v)).is_some(),
+        CellKind::Double => number().and_then(|text| text.parse().ok()).map(|v| out.push_double(v)).is_some(),
+        CellKind::Date => Date::parse(text).map(|v| out.push_date(v)).is_some(),
+        CellKind::Time => Time::parse(text).map(|v| out.push_time(v)).is_some(),
+        CellKind::DateTime | CellKind::Timestamp => {
+            DateTime::parse(text).map(|v| out.push_datetime(v)).is_some()
+        }
+        CellKind::Decimal if number().is_some_and(|text| text.parse::<f64>().is_ok()) => {
+            out.push_bytes(text);
+            true
+        }
+        kind => whole_number(ValueRef::Decimal(text)).is_some_and(|number| push_number(number, kind, out)),
+    }
 }
 
 fn push_text(utf8: &[u8], wants: &DataType, out: &mut RowBatch) -> bool {

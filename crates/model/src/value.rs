@@ -3,6 +3,7 @@
 //! A value keeps what the source meant. `Unknown` says that the log didn't carry the column and is never
 //! the same as `Null`.
 
+use crate::schema::DataType;
 use crate::temporal::{Date, DateTime, Time};
 
 /// A value borrowed from the buffer of a [`crate::RowBatch`].
@@ -90,6 +91,42 @@ impl ValueRef<'_> {
 
     pub fn is_null(self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Appends a number or moment as text, as a column of this type shows it: all digits of its fraction, four of a
+    /// year. Two different values have different texts. False where the value is none of these; then nothing is
+    /// appended.
+    pub fn write_shown(self, data_type: &DataType, out: &mut Vec<u8>) -> bool {
+        let fsp = match data_type {
+            DataType::Time { fsp } | DataType::DateTime { fsp } | DataType::Timestamp { fsp } => *fsp,
+            _ => 0,
+        };
+        let text = match self {
+            Self::Int(number) => number.to_string(),
+            Self::UInt(number) | Self::Bit(number) => number.to_string(),
+            Self::Year(year) => format!("{year:04}"),
+            Self::Double(number) if number.is_finite() => format!("{number:?}"),
+            Self::Float(number) if number.is_finite() => format!("{number:?}"),
+            Self::Decimal(digits) => {
+                out.extend_from_slice(digits);
+                return true;
+            }
+            Self::DateTime(value) | Self::Timestamp(value) => {
+                value.write(out, fsp);
+                return true;
+            }
+            Self::Date(value) => {
+                value.write(out);
+                return true;
+            }
+            Self::Time(value) => {
+                value.write(out, fsp);
+                return true;
+            }
+            _ => return false,
+        };
+        out.extend_from_slice(text.as_bytes());
+        true
     }
 }
 

@@ -27,7 +27,9 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Check(MigrateArgs),
     /// Prints the DDL and the plan of a migration. Changes nothing.
-    Plan(MigrateArgs),
+    Plan(PlanArgs),
+    /// Reports what will be moved, changed or not possible, what to do about it, and risks in the data itself.
+    Assess(AssessArgs),
     /// Proves which values the target holds: writes limits of every type into a scratch schema and reads them back.
     #[command(after_help = PROVE_CODES)]
     Prove(ProveArgs),
@@ -79,10 +81,24 @@ pub struct EndpointArgs {
     pub rename_column: Vec<String>,
 }
 
+/// Columns that are converted by choice.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConversionArgs {
+    /// Gives a column another type: 'db.table.column=TYPE', with *, ? and [...] in the names; 'db.*.*:enum=TYPE' names
+    /// only columns of that type. The most specific one counts.
+    #[arg(long, value_name = "COLUMN=TYPE")]
+    pub convert: Vec<String>,
+    /// Agrees that a conversion loses values of this column: 'db.table.column'.
+    #[arg(long, value_name = "COLUMN")]
+    pub accept_loss: Vec<String>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct MigrateArgs {
     #[command(flatten)]
     pub ends: EndpointArgs,
+    #[command(flatten)]
+    pub conversions: ConversionArgs,
     /// What to do, in this order.
     #[arg(long, value_delimiter = ',', default_value = "schema,full,incr,verify")]
     pub steps: Vec<Step>,
@@ -143,6 +159,55 @@ pub struct StoreSettings {
     /// Serves the Store to consumers in other processes, at unix:PATH or HOST:PORT.
     #[arg(long, value_name = "ADDR")]
     pub store_listen: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+    /// For people, for programs, or a script that can be run at the target as it is.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    Text,
+    Json,
+    Sql,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AssessArgs {
+    #[command(flatten)]
+    pub ends: EndpointArgs,
+    #[command(flatten)]
+    pub conversions: ConversionArgs,
+    /// For people, for programs, or a page for people.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AssessFormat,
+    /// Whether to look for risks in the rows themselves: not at all, in the first 100,000 rows of each table for at most
+    /// 10 s a statement, or in all rows without a limit.
+    #[arg(long, value_enum, default_value = "sampled")]
+    pub data_checks: DataChecks,
+    /// Writes the report there instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AssessFormat {
+    Text,
+    Json,
+    Html,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataChecks {
+    Off,
+    Sampled,
+    Full,
 }
 
 #[derive(Debug, Clone, Args)]

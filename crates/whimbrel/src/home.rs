@@ -48,6 +48,10 @@ pub struct TaskDefinition {
     pub apply: ApplyMode,
     pub existing: ExistingMode,
     pub foreign_changes: ForeignPolicy,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub convert: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept_loss: Vec<String>,
 }
 
 /// Persisted: `task.json`.
@@ -309,6 +313,8 @@ mod tests {
             apply: ApplyMode::Transaction,
             existing: ExistingMode::Stop,
             foreign_changes: ForeignPolicy::Repair,
+            convert: vec![],
+            accept_loss: vec![],
         }
     }
 
@@ -324,6 +330,10 @@ mod tests {
         changed.apply = ApplyMode::Convergent;
         let refused = TaskHome::open(Some(home.path()), "t", &changed).unwrap_err();
         assert!(refused.to_string().contains(r#"apply was "transaction", now "convergent""#), "{refused}");
+        let mut converted = definition();
+        converted.convert = vec!["a.t.c=BIGINT".into()];
+        let refused = TaskHome::open(Some(home.path()), "t", &converted).unwrap_err();
+        assert!(refused.to_string().contains(r#"convert was [], now ["a.t.c=BIGINT"]"#), "{refused}");
         assert_eq!(TaskHome::open(Some(home.path()), "t", &definition()).unwrap().id, id);
     }
 

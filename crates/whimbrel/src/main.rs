@@ -1,8 +1,10 @@
 //! The `whimbrel` binary: reads the command line, runs the command, prints how it ended.
 
+mod assess;
 mod board;
 mod cli;
 mod config;
+mod conversions;
 mod ddl_command;
 mod ddl_policy;
 mod display;
@@ -12,7 +14,7 @@ mod followed;
 mod home;
 mod migrate;
 mod parked;
-mod plan_command;
+mod plan;
 mod precheck;
 mod prove;
 mod quantity;
@@ -63,8 +65,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         match cli.command {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Verify(args) => verify_command::run(args).await,
-            Command::Check(args) => plan_command::check(args).await,
-            Command::Plan(args) => plan_command::plan(args).await,
+            Command::Check(args) => plan::check(args).await,
+            Command::Plan(args) => plan::plan(args).await,
+            Command::Assess(args) => assess::run(args).await,
             Command::Prove(args) => prove::run(args).await,
             Command::Store(args) => store_command::run(args).await,
             Command::Parked(args) => parked::command::run(args).await,

@@ -10,6 +10,8 @@ use whimbrel_model::TableName;
 pub enum RuleError {
     #[error("{0:?} is not of the form schema.table")]
     NoDot(String),
+    #[error("{0:?} is not of the form schema.table.column")]
+    NoColumn(String),
     #[error("{0:?} has a [ without its ]")]
     OpenBracket(String),
     #[error("{0:?} is not of the form FROM=TO")]
@@ -158,6 +160,47 @@ impl TablePattern {
         let mut captures = self.schema.captures(&name.schema)?;
         captures.extend(self.table.captures(&name.table)?);
         Some(captures)
+    }
+}
+
+/// A pattern for a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnPattern {
+    text: String,
+    parts: [Pattern; 3],
+}
+
+impl ColumnPattern {
+    pub fn parse(text: &str) -> Result<Self, RuleError> {
+        let bad = || RuleError::NoColumn(text.to_owned());
+        let (schema, rest) = halves(text).ok_or_else(bad)?;
+        let (table, column) = halves(rest).ok_or_else(bad)?;
+        let parse = |part| Pattern::parse(part, text);
+        Ok(Self { text: text.to_owned(), parts: [parse(schema)?, parse(table)?, parse(column)?] })
+    }
+
+    /// As the user wrote it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Names of columns compare without regard to case, as on the servers.
+    pub fn matches(&self, table: &TableName, column: &str) -> bool {
+        let [for_schema, for_table, for_column] = &self.parts;
+        let fits = |pattern: &Pattern, name: &str| pattern.captures(name).is_some();
+        fits(for_schema, &table.schema)
+            && fits(for_table, &table.table)
+            && (fits(for_column, column) || fits(for_column, &column.to_lowercase()))
+    }
+
+    /// Whether schema, table and column are names and not patterns.
+    pub fn literal_parts(&self) -> [bool; 3] {
+        self.parts.each_ref().map(|part| part.0.iter().all(|token| matches!(token, Token::Literal(_))))
+    }
+
+    pub fn literal_chars(&self) -> usize {
+        let literal = |token: &&Token| matches!(token, Token::Literal(_));
+        self.parts.iter().map(|part| part.0.iter().filter(literal).count()).sum()
     }
 }
 

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use whimbrel_connector::endpoint::Correction;
 use whimbrel_connector::{
-    Catalog, LogReader, LogStart, Result, SnapshotReader, Source, TablePlan, Target, Writer,
+    Abilities, Catalog, Inspector, KeyTrial, LogReader, LogStart, Result, SnapshotReader, Source, TablePlan,
+    Target, Writer,
 };
 use whimbrel_model::{RowRef, TableVersion};
 
 use crate::catalog::MysqlCatalog;
 use crate::correction;
+use crate::inspect::{MysqlInspector, MysqlKeyTrial};
 use crate::log::{BinlogReader, ReaderConfig};
 use crate::snapshot::MysqlSnapshotReader;
 use crate::wire::ConnectOptions;
@@ -61,6 +63,10 @@ impl Source for MysqlEndpoint {
         self.open_snapshot_reader().await
     }
 
+    async fn inspector(&self) -> Result<Box<dyn Inspector>> {
+        Ok(Box::new(MysqlInspector::connect(&self.options, &self.name).await?))
+    }
+
     async fn log_reader(&self, start: LogStart) -> Result<Box<dyn LogReader>> {
         let config = ReaderConfig::new(self.options.clone());
         Ok(Box::new(BinlogReader::open(config, start).await?))
@@ -77,8 +83,16 @@ impl Target for MysqlEndpoint {
         self.open_catalog().await
     }
 
+    async fn try_abilities(&self) -> Result<Abilities> {
+        MysqlCatalog::connect(&self.options).await?.try_abilities().await
+    }
+
     async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>> {
         self.open_snapshot_reader().await
+    }
+
+    async fn key_trial(&self, plan: TablePlan, create: &str) -> Result<Box<dyn KeyTrial>> {
+        Ok(Box::new(MysqlKeyTrial::begin(&self.options, &self.name, plan, create).await?))
     }
 
     async fn writer(&self, task: &str, epoch: u64) -> Result<Box<dyn Writer>> {

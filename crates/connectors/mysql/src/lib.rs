@@ -5,6 +5,7 @@ pub mod catalog;
 mod correction;
 pub mod endpoint;
 pub mod error;
+mod inspect;
 pub mod log;
 pub mod snapshot;
 pub mod sql;

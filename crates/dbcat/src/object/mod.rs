@@ -29,7 +29,7 @@ use whimbrel_mysql_ddl::{ParseOptions, SqlMode};
 
 use crate::profile::TargetProfile;
 use crate::render::{quoted, quoted_table, string};
-use crate::{Loss, Note};
+use crate::{Loss, Note, rules};
 
 /// What conversion of objects depends on.
 pub struct ObjectContext<'a> {
@@ -252,7 +252,7 @@ pub fn convert_object(object: &SchemaObject, context: &ObjectContext<'_>) -> Con
 impl Conversion<'_> {
     fn note(&mut self, loss: Loss, text: impl Into<String>) {
         let object = format!("{} {}", self.object.kind(), self.object.name);
-        self.notes.push(Note { loss, object, text: text.into() });
+        self.notes.push(Note { loss, ..rules::OBJECT_TEXT.note(object, text) });
     }
 
     /// The definer, where the target has such an account. `matters`: the object works with the definer's rights.

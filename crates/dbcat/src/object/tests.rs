@@ -27,6 +27,7 @@ fn profile(flavor: Flavor) -> TargetProfile {
         server: String::new(),
         variables: BTreeMap::new(),
         collations: collations.iter().map(|(name, charset)| ((*name).into(), (*charset).into())).collect(),
+        abilities: whimbrel_connector::Abilities::default(),
     })
 }
 

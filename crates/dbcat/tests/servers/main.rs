@@ -8,6 +8,7 @@
     reason = "functions shared by tests fail the test; clippy.toml allows that only inside the test functions"
 )]
 
+mod abilities;
 mod corpus;
 mod server;
 mod statements;

@@ -10,7 +10,7 @@ use whimbrel_dbcat::TargetProfile;
 use whimbrel_model::{TableName, TableSchema};
 
 /// The administrator's account of a server: from `WHIMBREL_<NAME>_ROOT_URL`, else from `dev/servers env`.
-fn root(server: &str) -> ConnectOptions {
+pub fn root(server: &str) -> ConnectOptions {
     let name = format!("WHIMBREL_{}_ROOT_URL", server.to_uppercase());
     let url = std::env::var(&name).unwrap_or_else(|_| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/servers");

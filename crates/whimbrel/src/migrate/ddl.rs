@@ -70,9 +70,9 @@ impl DbcatConverter {
         policies: DdlRules,
         target: Arc<dyn Target>,
         from: &ServerInfo,
-        to: &ServerInfo,
+        profile: TargetProfile,
     ) -> Self {
-        Self { followed, policies, target, profile: TargetProfile::new(to), dialect: dialect(from) }
+        Self { followed, policies, target, profile, dialect: dialect(from) }
     }
 
     /// How the session at the source has read the statement.

@@ -103,7 +103,7 @@ impl<'a> Incremental<'a> {
                 DdlRules::new(&task.args.ddl),
                 target,
                 &checked.source,
-                &checked.target,
+                task.profile(&checked.target),
             )),
             dialect: dialect(&checked.source),
             start_tables: tables.start,

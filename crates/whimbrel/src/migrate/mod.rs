@@ -8,7 +8,7 @@
 //! the task folder), so a run that was killed goes on where it stood.
 
 pub mod compared;
-mod ddl;
+pub mod ddl;
 mod incremental;
 mod log;
 pub mod objects;
@@ -39,6 +39,7 @@ pub use self::plans::{current_plans, selection};
 use self::schema::MigratedTable;
 use crate::board::{Board, Phase, TableStatus};
 use crate::cli::{ExistingMode, MigrateArgs, Step};
+use crate::conversions::Conversions;
 use crate::endpoints::{self, Endpoint, Role};
 use crate::failure::{Exit, Failure};
 use crate::followed::Followed;
@@ -61,6 +62,7 @@ pub struct Task {
     /// Rows and columns that take part.
     pub selection: Arc<Selection>,
     pub table_rules: PatternRules,
+    pub conversions: Arc<Conversions>,
     pub source: Endpoint,
     pub target: Endpoint,
 }
@@ -79,10 +81,19 @@ impl Task {
         if args.follow && !args.steps.contains(&Step::Incr) {
             return Err(Failure::usage("--follow", "it needs the step incr"));
         }
+        let conversions = Conversions::parse(&args.conversions.convert, &args.conversions.accept_loss)?;
         let source = endpoints::open(&args.ends.source, Role::Source)?;
         let target = endpoints::open(&args.ends.target, Role::Target)?;
         let (table_rules, selection) = selection(&args.ends)?;
-        Ok(Self { args, rules: Arc::new(rules), selection, table_rules, source, target })
+        Ok(Self {
+            args,
+            rules: Arc::new(rules),
+            selection,
+            table_rules,
+            conversions: Arc::new(conversions),
+            source,
+            target,
+        })
     }
 
     /// The source with only what the task selects.
@@ -139,6 +150,8 @@ impl Task {
             apply: self.args.apply,
             existing: self.args.existing,
             foreign_changes: self.args.foreign_changes,
+            convert: self.args.conversions.convert.clone(),
+            accept_loss: self.args.conversions.accept_loss.clone(),
         }
     }
 }
@@ -258,6 +271,7 @@ impl Run {
         checked.add_proof(self.task.args.home.as_deref());
         checked.print();
         checked.refuse_errors()?;
+        self.task.examine_target(&mut checked, fresh).await?;
         Ok(checked)
     }
 

@@ -76,7 +76,7 @@ pub async fn prepare(
     let target: &dyn Target = task.target.as_ref();
     let mut writer = target.writer(id, epoch).await?;
     let mut catalog = target.catalog().await?;
-    let profile = TargetProfile::new(server);
+    let profile = task.profile(server);
     let rename = |name: &TableName| task.rules.target_name(name);
     let converted: Vec<ConvertedTable> =
         sources.iter().map(|table| convert_table(table, &profile, &rename)).collect();

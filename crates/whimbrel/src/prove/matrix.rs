@@ -281,6 +281,7 @@ mod tests {
             server: "a/b 1".to_owned(),
             variables: BTreeMap::new(),
             collations: BTreeMap::new(),
+            abilities: whimbrel_connector::Abilities::default(),
         }
     }
 

@@ -179,6 +179,9 @@ fn schemas(tables: &[TableSchema]) -> BTreeSet<&str> {
     tables.iter().map(|table| table.name.schema.as_str()).collect()
 }
 
+/// From so many tables on, a grant on all tables of a schema is believed: trying opens each table at the server.
+const MANY_TABLES: usize = 1_000;
+
 /// Tries to read every column of every table.
 async fn select_privileges(
     session: &mut Session,
@@ -187,6 +190,9 @@ async fn select_privileges(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     for table in tables {
+        if tables.len() >= MANY_TABLES && user.may_certainly_read(&table.name.schema) {
+            continue;
+        }
         let columns: Vec<String> = table.columns.iter().map(|column| identifier(&column.name)).collect();
         let sql = format!("SELECT {} FROM {} LIMIT 0", columns.join(", "), qualified(&table.name));
         match session.ask(&sql, "trying to read the tables").await? {

@@ -2,7 +2,7 @@
 //!
 //! Definitions come from `information_schema`, by schema and not by table ([`tables`]); positions stand in a
 //! proven relation to reads ([`position`]); prechecks try what they check where that changes nothing
-//! ([`check_source`], [`check_target`], [`privileges`]).
+//! ([`check_source`], [`check_target`], [`privileges`]). Only [`MysqlCatalog::try_abilities`] writes, into a schema of its own.
 //!
 //! What it guarantees: nothing at the server is changed; every statement has a deadline; a type, charset or
 //! object that can't be carried is an error that names it.
@@ -23,6 +23,7 @@ mod session;
 mod show_create;
 mod tables;
 mod texts;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,6 +71,14 @@ impl MysqlCatalog {
     pub fn owned_wait(mut self, limit: Duration) -> Self {
         self.owned_wait = limit;
         self
+    }
+
+    /// Finds out by trying what the server doesn't tell ([`trial`]).
+    ///
+    /// # Errors
+    /// A connection that is lost; what a server refuses is an answer.
+    pub async fn try_abilities(&mut self) -> Result<whimbrel_connector::Abilities> {
+        trial::abilities(&mut self.session).await
     }
 
     /// Connects now, so that a wrong endpoint is known at once.

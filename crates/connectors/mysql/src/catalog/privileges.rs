@@ -14,6 +14,8 @@ use super::session::{Answer, Identity, Session, identifier};
 pub(super) struct Privileges {
     account: String,
     grants: Vec<Grant>,
+    /// MySQL's partial revokes take something back that a grant gives.
+    revokes: bool,
 }
 
 /// One line of `SHOW GRANTS`.
@@ -40,7 +42,13 @@ impl Privileges {
         };
         let rows = session.ask(&sql, doing).await?.rows();
         let grants = rows.iter().filter_map(|row| row.text(0)).filter_map(Grant::read).collect();
-        Ok(Self { account, grants })
+        let revokes = rows.iter().filter_map(|row| row.text(0)).any(|line| line.starts_with("REVOKE "));
+        Ok(Self { account, grants, revokes })
+    }
+
+    /// True where the grants leave no doubt that every table of the schema can be read.
+    pub(super) fn may_certainly_read(&self, schema: &str) -> bool {
+        !self.revokes && self.has_on_schema("SELECT", schema)
     }
 
     /// True where a line of `SHOW GRANTS` gives this privilege on `*.*`.
@@ -205,6 +213,7 @@ mod tests {
         Privileges {
             account: account("o'neil@%"),
             grants: lines.iter().filter_map(|line| Grant::read(line)).collect(),
+            revokes: false,
         }
     }
 

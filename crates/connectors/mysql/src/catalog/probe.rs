@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use whimbrel_connector::{Result, ServerInfo};
+use whimbrel_connector::{Abilities, Ability, Result, ServerInfo};
 
-use super::session::Session;
+use super::session::{Answer, Session};
 
 /// Variables that checks, positions and conversion look at. Those that a server lacks are left out.
 const VARIABLES: [&str; 36] = [
@@ -72,7 +72,20 @@ pub(super) async fn server(session: &mut Session) -> Result<ServerInfo> {
         server: server_name(&variables),
         variables,
         collations,
+        abilities: asked(session).await?,
     })
+}
+
+/// Abilities that show in the answer to a query.
+async fn asked(session: &mut Session) -> Result<Abilities> {
+    let mut abilities = Abilities::default();
+    // seekdb has no spatial reference systems (3548); MariaDB has them without knowing any.
+    let sql = "SELECT ST_SRID(ST_GeomFromText('POINT(0 0)', 4326))";
+    let answer = session.ask(sql, "asking for spatial reference systems").await?;
+    let able =
+        matches!(&answer, Answer::Rows(rows) if rows.first().is_some_and(|row| row.text(0) == Some("4326")));
+    abilities.known.insert(Ability::SpatialReferenceSystems, able);
+    Ok(abilities)
 }
 
 /// `server_uuid`, else `server_id`: what positions carry.

@@ -50,7 +50,15 @@ enum Parse {
     /// The number of digits after the point.
     Decimal(usize),
     Date,
+    /// The day of a date and time.
+    DayOf,
     DateTime,
+    /// The begin of a day.
+    Midnight,
+    /// A whole number, perhaps with zeros after the point.
+    Whole {
+        unsigned: bool,
+    },
     Time,
     Bytes,
     /// Bits as a big-endian binary string.
@@ -118,6 +126,20 @@ impl CellReader {
             Parse::DateTime => batch.push_datetime(DateTime::parse(text).ok_or(NOT_A_DATE_AND_TIME)?),
             Parse::Date => batch.push_date(Date::parse(text).ok_or(UnexpectedText { expected: "a date" })?),
             Parse::Time => batch.push_time(Time::parse(text).ok_or(UnexpectedText { expected: "a time" })?),
+            Parse::DayOf => {
+                let moment = DateTime::parse(text).ok_or(NOT_A_DATE_AND_TIME)?;
+                batch.push_date(moment.date());
+            }
+            Parse::Midnight => {
+                let day = Date::parse(text).and_then(|date| DateTime::new(date, 0, 0, 0, 0));
+                batch.push_datetime(day.ok_or(NOT_A_DATE_AND_TIME)?);
+            }
+            Parse::Whole { unsigned: true } => {
+                batch.push_uint(parse_u64(whole(text)).ok_or(NOT_AN_INTEGER)?);
+            }
+            Parse::Whole { unsigned: false } => {
+                batch.push_int(parse_i64(whole(text)).ok_or(NOT_AN_INTEGER)?);
+            }
             Parse::Decimal(scale) => return push_decimal(batch, text, *scale),
             Parse::Float => batch.push_float(parse_f64(text).ok_or(NOT_A_NUMBER)? as f32),
             Parse::Double => batch.push_double(parse_f64(text).ok_or(NOT_A_NUMBER)?),
@@ -148,6 +170,15 @@ const NOT_A_MEMBER: UnexpectedText = UnexpectedText { expected: "a member of its
 impl Parse {
     fn new(wanted: &DataType, stored: &DataType, select: Select) -> Self {
         match wanted {
+            DataType::Int { .. } | DataType::Bool if matches!(stored, DataType::Decimal { .. }) => {
+                Self::Whole { unsigned: matches!(wanted, DataType::Int { unsigned: true, .. }) }
+            }
+            DataType::Date if matches!(stored, DataType::DateTime { .. } | DataType::Timestamp { .. }) => {
+                Self::DayOf
+            }
+            DataType::DateTime { .. } | DataType::Timestamp { .. } if *stored == DataType::Date => {
+                Self::Midnight
+            }
             DataType::Int { unsigned: true, .. } | DataType::Year => Self::UInt,
             DataType::Int { .. } | DataType::Bool => Self::Int,
             DataType::Decimal { scale, .. } => Self::Decimal(usize::from(*scale)),
@@ -180,6 +211,15 @@ impl Parse {
             | DataType::Inet4
             | DataType::Inet6 => Self::Bytes,
         }
+    }
+}
+
+/// Without the fraction, where that is zero.
+fn whole(text: &[u8]) -> &[u8] {
+    let point = text.iter().position(|&byte| byte == b'.');
+    match point.map(|at| text.split_at(at)) {
+        Some((whole, fraction)) if fraction.iter().skip(1).all(|&byte| byte == b'0') => whole,
+        _ => text,
     }
 }
 
@@ -364,6 +404,23 @@ mod tests {
         assert!(read(&one, &text, b"c").is_err());
         assert_eq!(read(&set, &text, b"a,b").unwrap().row(0).get(0), ValueRef::Set(3));
         assert_eq!(read(&set, &text, b"").unwrap().row(0).get(0), ValueRef::Set(0));
+    }
+
+    #[test]
+    fn converted_columns_read_back_as_the_source_has_them() {
+        let decimal = DataType::Decimal { precision: 12, scale: 2, unsigned: false };
+        assert_eq!(read(&int(false), &decimal, b"-7.00").unwrap().row(0).get(0), ValueRef::Int(-7));
+        assert_eq!(read(&int(true), &decimal, b"7").unwrap().row(0).get(0), ValueRef::UInt(7));
+        assert!(read(&int(false), &decimal, b"7.50").is_err());
+        let fine = DataType::DateTime { fsp: 6 };
+        let day = Date::new(2021, 2, 3).unwrap();
+        let midnight = DateTime::new(day, 0, 0, 0, 0).unwrap();
+        let found = read(&DataType::Date, &fine, b"2021-02-03 00:00:00.000000").unwrap();
+        assert_eq!(found.row(0).get(0), ValueRef::Date(day));
+        assert_eq!(
+            read(&fine, &DataType::Date, b"2021-02-03").unwrap().row(0).get(0),
+            ValueRef::DateTime(midnight)
+        );
     }
 
     #[test]

@@ -60,17 +60,22 @@ enum Form<'a> {
     /// Text that the target stores in the same charset, which is not UTF-8.
     Kept(Charset),
     Enum(&'a [String]),
+    /// The name of a member, in a column of text; the number 0 shows as nothing.
+    EnumText(&'a [String]),
     Set(&'a [String]),
     /// The number that a member of the first list has in the second.
     EnumNumber(&'a [String], &'a [String]),
     SetNumber(&'a [String], &'a [String]),
     FixedBytes(&'a DataType),
+    /// A number or moment of this type as text, as the source shows it.
+    Shown(&'a DataType),
 }
 
 impl<'a> Literal<'a> {
     /// For cells of a column of type `source` that are stored in, or compared with, one of type `target`.
     pub fn new(source: &'a DataType, target: &DataType) -> Self {
         let form = match source {
+            _ if is_text(target) && is_shown(source) => Form::Shown(source),
             DataType::Char { charset, .. }
             | DataType::VarChar { charset, .. }
             | DataType::Text { charset, .. } => {
@@ -85,6 +90,7 @@ impl<'a> Literal<'a> {
                     charset => Form::Text(charset),
                 }
             }
+            DataType::Enum { members, .. } if is_text(target) => Form::EnumText(members),
             DataType::Enum { members, .. } => Form::Enum(members),
             DataType::Set { members, .. } => Form::Set(members),
             DataType::Uuid | DataType::Inet4 | DataType::Inet6 => Form::FixedBytes(source),
@@ -147,6 +153,9 @@ impl<'a> Literal<'a> {
     /// # Errors
     /// As [`LiteralError`] says; then part of a literal may have been appended.
     pub fn push(&self, out: &mut Vec<u8>, value: ValueRef<'_>) -> Result<(), LiteralError> {
+        if let Form::Shown(data_type) = self.form {
+            return push_shown(out, data_type, value);
+        }
         match value {
             ValueRef::Null => out.extend_from_slice(b"NULL"),
             ValueRef::Unknown => return Err(LiteralError::Unknown),
@@ -224,7 +233,11 @@ impl<'a> Literal<'a> {
     /// Number 0 is what an invalid insert left; it has no name, and `''` could be another member's.
     fn push_member(&self, out: &mut Vec<u8>, number: u16) -> Result<(), LiteralError> {
         let members = match self.form {
-            Form::Enum(members) => members,
+            Form::EnumText(_) if number == 0 => {
+                out.extend_from_slice(b"''");
+                return Ok(());
+            }
+            Form::Enum(members) | Form::EnumText(members) => members,
             Form::EnumNumber(from, to) if from != to => {
                 let number = renumbered(u64::from(number), from, to)?;
                 push_u64(out, number);
@@ -280,6 +293,48 @@ impl<'a> Literal<'a> {
         out.push(b'\'');
         Ok(())
     }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Char { .. } | DataType::VarChar { .. } | DataType::Text { .. })
+}
+
+/// Types whose values become text in the way that the source shows them, and not in the way that the target would
+/// turn a literal into text.
+fn is_shown(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int { .. }
+            | DataType::Bool
+            | DataType::Decimal { .. }
+            | DataType::Float { .. }
+            | DataType::Double { .. }
+            | DataType::Bit { .. }
+            | DataType::Date
+            | DataType::Time { .. }
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Year
+    )
+}
+
+/// A number or moment in quotes, with as many digits as its type has.
+fn push_shown(out: &mut Vec<u8>, data_type: &DataType, value: ValueRef<'_>) -> Result<(), LiteralError> {
+    if value == ValueRef::Null {
+        out.extend_from_slice(b"NULL");
+        return Ok(());
+    }
+    if matches!(value, ValueRef::Float(number) if !number.is_finite())
+        || matches!(value, ValueRef::Double(number) if !number.is_finite())
+    {
+        return Err(LiteralError::NotFinite);
+    }
+    out.push(b'\'');
+    if !value.write_shown(data_type, out) {
+        return Err(LiteralError::Unknown);
+    }
+    out.push(b'\'');
+    Ok(())
 }
 
 /// The number, from 1, that a member has in another list; 0 stays 0.
@@ -386,6 +441,28 @@ mod tests {
         assert_eq!(literal(&FLOAT, &FLOAT, ValueRef::Float(0.1)).unwrap(), "1.0000000149011612e-1");
         assert_eq!(literal(&FLOAT, &rounded, ValueRef::Float(9999.999)).unwrap(), "9.999999e3");
         assert_eq!(literal(&FLOAT, &decimal, ValueRef::Float(0.1)).unwrap(), "1e-1");
+    }
+
+    #[test]
+    fn values_become_text_as_the_source_shows_them() {
+        let to = text(Charset::Utf8mb4);
+        let moment = DateTime::new(Date::new(2021, 2, 3).unwrap(), 1, 2, 3, 0).unwrap();
+        let members =
+            DataType::Enum { members: vec!["a".into()], charset: Charset::Utf8mb4, collation: String::new() };
+        for (from, value, expected) in [
+            (&INT, ValueRef::Int(-7), "'-7'"),
+            (&DataType::Year, ValueRef::Year(0), "'0000'"),
+            (&FLOAT, ValueRef::Float(0.1), "'0.1'"),
+            (&FLOAT, ValueRef::Float(1e30), "'1e30'"),
+            (&DataType::DateTime { fsp: 0 }, ValueRef::DateTime(moment), "'2021-02-03 01:02:03'"),
+            (&DataType::DateTime { fsp: 3 }, ValueRef::DateTime(moment), "'2021-02-03 01:02:03.000'"),
+            (&members, ValueRef::Enum(1), "'a'"),
+            (&members, ValueRef::Enum(0), "''"),
+            (&INT, ValueRef::Null, "NULL"),
+        ] {
+            assert_eq!(literal(from, &to, value).unwrap(), expected);
+        }
+        assert_eq!(literal(&INT, &to, ValueRef::Unknown), Err(LiteralError::Unknown));
     }
 
     #[test]

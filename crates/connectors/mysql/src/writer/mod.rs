@@ -14,7 +14,7 @@ mod change;
 mod fetch;
 mod insert;
 mod pressure;
-mod rows;
+pub(crate) mod rows;
 mod session;
 mod state;
 

@@ -8,7 +8,7 @@ use crate::sql::literal::{Literal, LiteralError};
 use crate::wire::push_identifier;
 
 /// How the columns of a plan are written, worked out once per call.
-pub(super) struct RowFormat<'p> {
+pub(crate) struct RowFormat<'p> {
     pub(super) plan: &'p TablePlan,
     /// Position in the source's rows, name at the target, literal; of all columns written.
     columns: Vec<(usize, &'p str, Literal<'p>)>,
@@ -18,7 +18,7 @@ pub(super) struct RowFormat<'p> {
 }
 
 impl<'p> RowFormat<'p> {
-    pub(super) fn new(plan: &'p TablePlan, list_form: ListForm) -> Self {
+    pub(crate) fn new(plan: &'p TablePlan, list_form: ListForm) -> Self {
         let source = &plan.source.schema.columns;
         let target = &plan.target.columns;
         let columns = plan
@@ -41,7 +41,7 @@ impl<'p> RowFormat<'p> {
     }
 
     /// ``INSERT INTO `d`.`t` (`a`,`b`) VALUES ``
-    pub(super) fn push_insert(&self, out: &mut Vec<u8>) {
+    pub(crate) fn push_insert(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"INSERT INTO ");
         push_table(out, &self.plan.target.name);
         out.push(b' ');
@@ -50,7 +50,7 @@ impl<'p> RowFormat<'p> {
     }
 
     /// `(1,'x')`
-    pub(super) fn push_values(&self, out: &mut Vec<u8>, row: RowRef<'_>) -> Result<()> {
+    pub(crate) fn push_values(&self, out: &mut Vec<u8>, row: RowRef<'_>) -> Result<()> {
         out.push(b'(');
         for (index, (source, name, literal)) in self.columns.iter().enumerate() {
             if index > 0 {
