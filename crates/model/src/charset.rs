@@ -4,8 +4,8 @@
 //! for a server that wants UTF-8. Bytes that are no text in their charset are an error, never `?`: neither
 //! bytes that the server would refuse, nor such as it stores and has no character for (`x'80'` in ascii).
 //!
-//! MySQL 5.5 to 9.7 and MariaDB 10.2 to 11.8 agree on every character of every charset that they share; gb18030
-//! is MySQL's alone. (MariaDB also stores lone surrogates in ucs2 and utf32, which no other server takes.)
+//! MySQL 9.7 and MariaDB 10.11 agree on every character of every charset that they share; gb18030
+//! is MySQL's alone. (MariaDB also stores lone surrogates in utf8, ucs2 and utf32, which no other server takes.)
 
 mod table;
 mod unicode;
