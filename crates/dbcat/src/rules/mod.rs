@@ -6,7 +6,7 @@
 //!
 //! | file | rules of |
 //! |---|---|
-//! | `types.rs` | types of columns, with the function that finds the new type |
+//! | `data_types.rs` | types of columns, with the function that finds the new type |
 //! | `columns.rs` | charsets, collations, defaults and other attributes of columns |
 //! | `keys.rs` | keys and indexes |
 //! | `tables.rs` | partitions, checks and options of tables |
@@ -16,17 +16,17 @@
 //! A type, attribute or key that no rule names is carried over as it is.
 
 mod columns;
+mod data_types;
 mod keys;
 mod objects;
 mod servers;
 mod tables;
-mod types;
 
 pub(crate) use columns::*;
+pub(crate) use data_types::TypeRule;
 pub(crate) use keys::*;
 pub(crate) use objects::{OBJECT_TEXT, SEQUENCES};
 pub(crate) use tables::*;
-pub(crate) use types::TypeRule;
 
 use serde::Serialize;
 use whimbrel_connector::Flavor;
@@ -165,7 +165,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         .into_iter()
         .flatten()
         .copied();
-    types::RULES.iter().map(|rule| &rule.rule).chain(places)
+    data_types::RULES.iter().map(|rule| &rule.rule).chain(places)
 }
 
 /// The rules that can hold when `source` moves to `target`, by aspect.
