@@ -1,6 +1,7 @@
 //! The databases of one test: unique names, dropped at the end, also when the test fails.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -8,6 +9,9 @@ use super::compare;
 use super::servers::Server;
 use super::sql::Sql;
 use super::whimbrel::{Running, Task};
+
+/// Longest that dropping a test's databases may take.
+const CLEANING: Duration = Duration::from_secs(60);
 
 /// A source database and where it goes.
 #[derive(Debug)]
@@ -144,7 +148,9 @@ impl Drop for Scene {
         std::thread::scope(|scope| {
             let cleaning = scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(self.drop_databases());
+                // A server that hangs must not hold the other tests.
+                let dropped = async { tokio::time::timeout(CLEANING, self.drop_databases()).await };
+                assert!(runtime.expect("a runtime").block_on(dropped).is_ok(), "no end within {CLEANING:?}");
             });
             if cleaning.join().is_err() {
                 println!("the databases {} and {} could not be dropped", self.db, self.target_db);

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::http;
 use super::servers::free_port;
+use super::sql::Sql;
 
 /// Longest that a run may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -257,6 +258,22 @@ impl Running {
     /// SIGKILL; returns when it is gone.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a process of our own can be killed");
+    }
+
+    /// SIGKILL at a moment when the target is at none of its statements: it is held, the target is let come to its
+    /// end, and what the process never hears of is lost. seekdb 1.4 never comes back from a RENAME TABLE whose
+    /// connection goes, and every later DDL of the server waits for it.
+    pub async fn kill_between_statements(self, target: &mut Sql) {
+        let held = std::process::Command::new("kill").args(["-STOP", &self.pid().to_string()]).status();
+        assert!(held.expect("kill can be run").success());
+        let busy = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND command <> 'Sleep' \
+                    AND info LIKE CONCAT('%', DATABASE(), '%')";
+        let begun = Instant::now();
+        while target.value::<u64>(busy).await > 0 {
+            assert!(begun.elapsed() < PATIENCE, "the target doesn't come to the end of its statements");
+            tokio::time::sleep(POLL).await;
+        }
+        self.kill().await;
     }
 
     /// Waits for its end.

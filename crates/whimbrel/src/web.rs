@@ -163,6 +163,6 @@ mod tests {
         assert!(text.contains("whimbrel_phase{phase=\"incremental\"} 1"), "{text}");
         assert!(text.contains("whimbrel_phase{phase=\"done\"} 0"), "{text}");
         let types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
-        assert_eq!(types.len(), 12);
+        assert_eq!(types.len(), 13);
     }
 }
