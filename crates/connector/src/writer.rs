@@ -100,7 +100,8 @@ pub trait Writer: Send {
     -> Result<RowBatch>;
 
     /// Runs one statement that changes rows, as a person wrote it, in the open transaction. Returns how many rows it
-    /// concerned. Not for statements that end a transaction.
+    /// concerned. Not for statements that end a transaction. The table is the statement's affair: a key that it
+    /// clashes with has the name that the server gives it, with the table's before it at MySQL since 8.0.19.
     async fn execute(&mut self, default_schema: &str, sql: &str) -> Result<u64>;
 
     /// Runs one DDL statement. Not inside a transaction.

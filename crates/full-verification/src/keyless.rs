@@ -98,6 +98,7 @@ async fn compare(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Out
     if !free.undecided {
         return Ok(free);
     }
+    let _alone = shared.holding.lock().await;
     if !shared.applied.hold().await? {
         return rounds(shared, sides, index, most).await;
     }

@@ -65,7 +65,7 @@ pub trait AppliedPosition: Send + Sync {
 
     /// Stops the applying after what is under way, so that a table without a key can be compared at one exact
     /// position while it is being written. False where nobody applies changes, or they can't be stopped. Each true
-    /// is followed by one [`AppliedPosition::release`].
+    /// is followed by one [`AppliedPosition::release`], before the next call: one table at a time is held.
     async fn hold(&self) -> Result<bool> {
         Ok(false)
     }
@@ -156,6 +156,8 @@ pub(crate) struct Shared {
     pub options: VerifyOptions,
     pub progress: Arc<VerifyProgress>,
     pub cancel: CancellationToken,
+    /// Held by the table for which the applying is held. Two at a time would let each other's changes through.
+    pub holding: Mutex<()>,
 }
 
 impl FullVerification {
@@ -171,7 +173,10 @@ impl FullVerification {
             .iter()
             .map(|table| (table.plan.source.schema.name.to_string(), table.target.schema.name.to_string()));
         let progress = Arc::new(VerifyProgress::new(names));
-        Self { shared: Arc::new(Shared { source, target, tables, applied, options, progress, cancel }) }
+        let holding = Mutex::new(());
+        Self {
+            shared: Arc::new(Shared { source, target, tables, applied, options, progress, cancel, holding }),
+        }
     }
 
     /// Counters that can be read while the verification runs.

@@ -121,7 +121,8 @@ pub async fn statements_of_people_are_part_of_the_transaction(playground: &dyn P
     must(writer.begin().await);
     assert_eq!(must(writer.execute(&name.schema, &sql).await), 1);
     let clash = format!("UPDATE {} SET u = 20 WHERE id = 1", name.table);
-    assert_eq!(duplicate_key(writer.execute(&name.schema, &clash).await), "uu");
+    let key = duplicate_key(writer.execute(&name.schema, &clash).await);
+    assert!(key == "uu" || key == format!("{}.uu", name.table), "{key}");
     must(writer.commit().await);
     assert_eq!(all_of(playground, &plan).await, [row(1, 10, "x"), row(2, 20, "b")]);
 }

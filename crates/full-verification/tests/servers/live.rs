@@ -107,6 +107,72 @@ impl AppliedPosition for Applier {
     }
 }
 
+/// Nothing is ever applied; says when two tables hold at a time.
+#[derive(Default)]
+struct Holds {
+    held: AtomicU64,
+    all: AtomicU64,
+    second: Notify,
+    most: AtomicU64,
+}
+
+#[async_trait]
+impl AppliedPosition for Holds {
+    async fn wait_for(&self, _: &Position) -> Result<()> {
+        Ok(())
+    }
+
+    async fn hold(&self) -> Result<bool> {
+        self.all.fetch_add(1, Ordering::SeqCst);
+        let held = self.held.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(held, Ordering::SeqCst);
+        if held > 1 {
+            self.second.notify_one();
+        }
+        Ok(true)
+    }
+
+    async fn advance_to(&self, _: &Position) -> Result<()> {
+        // Time for another table to hold too, if it may.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.second.notified()).await;
+        Ok(())
+    }
+
+    fn release(&self) {
+        self.held.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Two tables that held at a time let each other's changes through, and read different moments.
+#[tokio::test]
+async fn one_table_at_a_time_holds_the_changes() {
+    let (source, target) = PAIRS[0];
+    let mut pair = Pair::new(source, target, "holds").await;
+    pair.create("CREATE TABLE a (v INT); CREATE TABLE b (v INT)", &[]).await;
+    let mut writer = pair.source.session().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = VerifyOptions { most_differences: u64::MAX, ..options(&pair, folder.path()).await };
+    let holds = Arc::new(Holds::default());
+    let ended = AtomicBool::new(false);
+    let verifying = async {
+        let report = run_with(&pair, options, holds.clone()).await;
+        ended.store(true, Ordering::SeqCst);
+        report.unwrap()
+    };
+    let writing = async {
+        while !ended.load(Ordering::SeqCst) {
+            writer.run("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").await;
+        }
+    };
+    let (report, ()) = tokio::join!(verifying, writing);
+    assert_eq!(holds.all.load(Ordering::SeqCst), 2, "both tables changed in every round");
+    assert_eq!(holds.most.load(Ordering::SeqCst), 1);
+    for table in ["a", "b"] {
+        let found = of(&report, table);
+        assert_eq!(found.missing, found.rows, "{table}: rows of one moment");
+    }
+}
+
 /// Rows come in faster than they can be compared: what is there when the table's turn comes is compared, no more.
 #[tokio::test]
 async fn a_verification_ends_however_fast_the_table_grows() {

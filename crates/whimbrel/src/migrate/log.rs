@@ -184,12 +184,22 @@ impl Valve {
         self.flow.send_replace(Flow::Open);
     }
 
+    /// True while not everything is let through.
+    pub fn holds(&self) -> bool {
+        *self.flow.borrow() != Flow::Open
+    }
+
     /// Gives what is at or before `position`, and tells the number of the last commit among it.
-    pub async fn open_until(&self, position: &Position) -> Option<u64> {
+    pub async fn open_until(&self, position: &Position) -> u64 {
         self.passed.send_replace(None);
         let mut passed = self.passed.subscribe();
         self.flow.send_replace(Flow::Until(position.clone()));
-        passed.wait_for(Option::is_some).await.ok().and_then(|sequence| *sequence)
+        loop {
+            if let Some(sequence) = *passed.borrow_and_update() {
+                return sequence;
+            }
+            passed.changed().await.expect("this valve holds the sender");
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::board::{Board, VerificationStatus};
 use crate::endpoints::Endpoint;
 use crate::report::TableVerificationReport;
 
-/// Longest wait for the increments to pass a moment of reading.
+/// Longest wait for the increments to come nearer to a moment of reading.
 const APPLY_DEADLINE: Duration = Duration::from_secs(300);
 /// Chunks small enough to be read again cheaply, large enough for few questions.
 const CHUNK_ROWS: u64 = 20_000;
@@ -36,32 +36,55 @@ pub struct Following {
 }
 
 impl Following {
-    async fn reach(&self, what: &str, reached: impl FnMut(&ApplyStatus) -> bool) -> Result<()> {
+    /// Waits as long as something is applied within each [`APPLY_DEADLINE`], or `excused` says that nothing can be.
+    async fn patiently<T>(
+        &self,
+        what: &str,
+        excused: impl Fn() -> bool,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T> {
+        tokio::pin!(waiting);
+        let mut seen = self.status.borrow().applied_sequence;
+        loop {
+            if let Ok(done) = timeout(APPLY_DEADLINE, &mut waiting).await {
+                return Ok(done);
+            }
+            let now = self.status.borrow().applied_sequence;
+            if now == seen && !excused() {
+                let seconds = APPLY_DEADLINE.as_secs();
+                let message = format!("{what} were not applied: nothing was within the last {seconds} s");
+                return Err(ConnectorError::new(ErrorKind::Timeout, "verification", message));
+            }
+            seen = now;
+        }
+    }
+
+    async fn reach(
+        &self,
+        what: &str,
+        excused: impl Fn() -> bool,
+        reached: impl FnMut(&ApplyStatus) -> bool,
+    ) -> Result<()> {
         let mut status = self.status.clone();
-        match timeout(APPLY_DEADLINE, status.wait_for(reached)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(ConnectorError::new(
+        match self.patiently(what, excused, status.wait_for(reached)).await? {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConnectorError::new(
                 ErrorKind::Cancelled,
                 "verification",
                 "applying changes has ended, so differences can't be told from changes under way",
             )),
-            Err(_) => Err(not_in_time(what)),
         }
     }
-}
-
-fn not_in_time(what: &str) -> ConnectorError {
-    let message = format!("{what} were not applied within {} s", APPLY_DEADLINE.as_secs());
-    ConnectorError::new(ErrorKind::Timeout, "verification", message)
 }
 
 #[async_trait]
 impl AppliedPosition for Following {
     async fn wait_for(&self, position: &Position) -> Result<()> {
-        self.reach(&format!("the changes up to {position}"), |status| {
+        let reached = |status: &ApplyStatus| {
             status.applied.as_ref().is_some_and(|applied| applied.has_reached(position) == Some(true))
-        })
-        .await
+        };
+        // While another table's comparison holds the changes, nobody waits in vain.
+        self.reach(&format!("the changes up to {position}"), || self.valve.holds(), reached).await
     }
 
     async fn hold(&self) -> Result<bool> {
@@ -71,9 +94,8 @@ impl AppliedPosition for Following {
 
     async fn advance_to(&self, position: &Position) -> Result<()> {
         let what = format!("exactly the changes up to {position}");
-        let passed = timeout(APPLY_DEADLINE, self.valve.open_until(position)).await;
-        let Ok(Some(last)) = passed else { return Err(not_in_time(&what)) };
-        self.reach(&what, |status| status.applied_sequence >= last).await
+        let last = self.patiently(&what, || false, self.valve.open_until(position)).await?;
+        self.reach(&what, || false, |status| status.applied_sequence >= last).await
     }
 
     fn release(&self) {

@@ -197,9 +197,7 @@ async fn every_character_of_every_charset_is_mariadbs() {
     agrees("mariadb1011").await;
 }
 
-/// Servers that don't run for every test: `dev/servers up mysql55 mysql56 mariadb102 mariadb118` first.
 #[tokio::test]
-#[ignore = "needs servers that the suite doesn't start"]
 async fn every_character_of_every_charset_is_that_of_other_versions() {
     for server in ["mysql55", "mysql56", "mariadb102", "mariadb118"] {
         agrees(server).await;
