@@ -56,9 +56,11 @@ impl StoreReader {
         }
     }
 
-    /// The next record if there is a durable one already.
+    /// The next record if there is a durable one already, when this is called.
     pub async fn try_next(&mut self) -> Result<Option<StoreItem>, StoreError> {
-        if self.items.is_empty() {
+        // A load that a dropped call left behind may have looked before the record was there.
+        let looked_before = self.loading.is_some();
+        if self.items.is_empty() && !self.load().await? && looked_before {
             self.load().await?;
         }
         Ok(self.items.pop_front())

@@ -56,6 +56,24 @@ fn some_log(maker: &mut LogMaker, transactions: usize) -> Vec<LogRecord> {
     (0..transactions).flat_map(|_| maker.any()).collect()
 }
 
+/// A call that is dropped leaves its look at the files behind; the next call doesn't take that for its own.
+#[test]
+fn what_is_durable_is_found_also_after_a_dropped_call() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, mut maker) = create(dir.path(), options());
+        let mut reader = store.read_from(&StartAt::Start).unwrap();
+        assert!(tokio::time::timeout(Duration::ZERO, reader.next()).await.is_err());
+        // The only blocking thread does one thing after the other: now the dropped call has looked.
+        tokio::task::spawn_blocking(|| {}).await.unwrap();
+        let written = write(&store, &some_log(&mut maker, 1));
+        let first = reader.try_next().await.unwrap().map(|item| item.sequence.0);
+        assert_eq!(first, Some(written[0].0));
+    });
+}
+
 #[tokio::test]
 async fn everything_reads_back_over_many_files_before_and_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
