@@ -3,6 +3,8 @@
 //! A pattern is `schema.table`; each half may hold `*` (any run of characters), `?` (one) and `[a-z0-9]`,
 //! `[!...]` (one of, none of). A half in backticks is taken literally, so names may hold dots and stars.
 
+use std::collections::HashSet;
+
 use whimbrel_model::TableName;
 
 /// A rule that can't be understood.
@@ -66,8 +68,9 @@ impl Pattern {
     /// What each `*` matched, or `None`.
     fn captures(&self, name: &str) -> Option<Vec<String>> {
         let name: Vec<char> = name.chars().collect();
-        let mut found = Vec::new();
-        matches(&self.0, &name, &mut found).then_some(found)
+        let (failed, captures) = (HashSet::new(), Vec::new());
+        let mut matching = Matching { tokens: &self.0, name: &name, failed, captures };
+        matching.fits(0, 0).then_some(matching.captures)
     }
 
     /// The name that this pattern makes of captures; only literals and stars.
@@ -102,26 +105,51 @@ fn class(body: &[char]) -> Token {
     Token::Class { negated, ranges }
 }
 
-/// Names are at most 64 characters, so trying every length of a star costs nothing.
-fn matches(tokens: &[Token], name: &[char], captures: &mut Vec<String>) -> bool {
-    let Some((token, rest)) = tokens.split_first() else { return name.is_empty() };
-    if *token == Token::Any {
-        let depth = captures.len();
-        return (0..=name.len()).any(|length| {
-            captures.truncate(depth);
-            captures.push(name[..length].iter().collect());
-            matches(rest, &name[length..], captures)
-        });
-    }
-    let Some((c, tail)) = name.split_first() else { return false };
-    let fits = match token {
-        Token::Literal(literal) => literal == c,
-        Token::One | Token::Any => true,
-        Token::Class { negated, ranges } => {
-            ranges.iter().any(|(low, high)| low <= c && c <= high) != *negated
+/// A pattern against a name. Each star takes as little as it can.
+struct Matching<'a> {
+    tokens: &'a [Token],
+    name: &'a [char],
+    /// Rests of pattern and name (where they begin) that don't fit: tried once, or many stars would take for ever.
+    failed: HashSet<(usize, usize)>,
+    captures: Vec<String>,
+}
+
+impl Matching<'_> {
+    fn fits(&mut self, token: usize, at: usize) -> bool {
+        let (tokens, name) = (self.tokens, self.name);
+        let Some(first) = tokens.get(token) else { return at == name.len() };
+        if self.failed.contains(&(token, at)) {
+            return false;
         }
-    };
-    fits && matches(rest, tail, captures)
+        let fits = match first {
+            Token::Any => {
+                let depth = self.captures.len();
+                (at..=name.len()).any(|end| {
+                    self.captures.truncate(depth);
+                    self.captures.push(name[at..end].iter().collect());
+                    self.fits(token + 1, end)
+                })
+            }
+            one => name.get(at).is_some_and(|c| one.takes(*c)) && self.fits(token + 1, at + 1),
+        };
+        if !fits {
+            self.failed.insert((token, at));
+        }
+        fits
+    }
+}
+
+impl Token {
+    /// True where a token other than a star stands for this character.
+    fn takes(&self, c: char) -> bool {
+        match self {
+            Self::Literal(literal) => *literal == c,
+            Self::One | Self::Any => true,
+            Self::Class { negated, ranges } => {
+                ranges.iter().any(|(low, high)| *low <= c && c <= *high) != *negated
+            }
+        }
+    }
 }
 
 /// A pattern for a table.
@@ -313,6 +341,13 @@ mod tests {
         assert!(selects("`a.b`.`*`", "a.b", "*"));
         assert!(!selects("`a.b`.`*`", "a.b", "x"));
         assert!(selects("库.表*", "库", "表一"));
+    }
+
+    #[test]
+    fn many_stars_take_no_longer() {
+        let pattern = format!("s.{}b", "*a".repeat(40));
+        assert!(!selects(&pattern, "s", &"a".repeat(64)));
+        assert!(selects(&pattern, "s", &("a".repeat(63) + "b")));
     }
 
     #[test]
