@@ -23,6 +23,7 @@ mod ddl_crash;
 mod ddl_parse;
 mod ddl_policy;
 mod ddl_tools;
+mod fail_points;
 mod filters;
 mod keyless;
 mod keys;

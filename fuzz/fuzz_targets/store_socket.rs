@@ -51,7 +51,8 @@ fuzz_target!(|data: &[u8]| {
             if who % 2 == 0 {
                 let _ = client(ours).await;
             } else {
-                let served = serve_connection(&STORE.1, ours, &ServeOptions::default());
+                let options = ServeOptions::default();
+                let served = serve_connection(&STORE.1, ours, &options);
                 // A client that subscribed and stays silent is served for ever.
                 let _ = tokio::time::timeout(Duration::from_secs(60), served).await;
             }

@@ -24,6 +24,7 @@ pub mod conformance;
 pub mod deferred;
 pub mod endpoint;
 pub mod error;
+pub mod fail_point;
 pub mod image;
 pub mod inspect;
 pub mod log;
@@ -42,6 +43,7 @@ pub use catalog::{
 pub use deferred::DeferredRow;
 pub use endpoint::{Correction, Source, Target};
 pub use error::{ConnectorError, ErrorKind, Policy};
+pub use fail_point::FailPoint;
 pub use image::{ImageColumn, ImageError, RowOwner};
 pub use inspect::{Inspector, KeyTrial};
 pub use log::{LogReader, LogStart, TableFilter};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
-use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, Writer};
+use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, FailPoint, Result, Writer};
 use whimbrel_model::TableName;
 
 use crate::progress::TableStage;
@@ -68,6 +68,7 @@ async fn finish(shared: &Shared, connections: &mut Option<Connections>, table: &
                 return Err(error);
             }
         }
+        FailPoint::IndexBuilt.reached();
     }
     let name = &task.plan.source.schema.name;
     let entry = TableEntry::new(name, EntryStage::Done, &table.result);

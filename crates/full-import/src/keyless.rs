@@ -4,7 +4,7 @@
 //! that position and apply all that comes after it. A load that didn't come to its end is thrown away and begun
 //! again with a new view; that is allowed because the table was empty when the task began.
 
-use whimbrel_connector::Result;
+use whimbrel_connector::{FailPoint, Result};
 
 use crate::mover::{Mover, Saves};
 use crate::planner::Work;
@@ -34,6 +34,7 @@ pub(crate) async fn load(
     writer.commit().await?;
     setaside::forget(writer, &plan).await?;
     writer.truncate(&plan).await?;
+    FailPoint::KeylessCleared.reached();
 
     let position = reader.hold_table(&plan.source.schema).await?;
     reader.open_range(&plan.source, &Default::default()).await?;
@@ -50,7 +51,9 @@ pub(crate) async fn load(
     result.exact_position = Some(position);
     loaded_record(shared, index, &result).put(writer).await?;
     shared.check_cancelled()?;
+    FailPoint::KeylessWritten.reached();
     writer.commit().await?;
+    FailPoint::KeylessCommitted.reached();
     counted.committed(&done);
     if let Err(error) = reader.release_table().await {
         // The view ends with its session at the latest; the rows are all there.

@@ -18,7 +18,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::task::JoinSet;
 use whimbrel_connector::{
-    ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader, TableEstimate, Writer,
+    ConnectorError, ErrorKind, FailPoint, KeyBound, KeyRange, Result, SnapshotReader, TableEstimate, Writer,
 };
 use whimbrel_model::TableSchema;
 
@@ -351,5 +351,6 @@ async fn put_all(writer: &mut dyn Writer, records: &[Record]) -> Result<()> {
     for record in records {
         record.put(writer).await?;
     }
+    FailPoint::ChunksPlanned.reached();
     writer.commit().await
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::Instant;
-use whimbrel_connector::{Backoff, ConnectorError, ErrorKind, KeyRange, Result, SnapshotReader, Writer};
+use whimbrel_connector::{
+    Backoff, ConnectorError, ErrorKind, FailPoint, KeyRange, Result, SnapshotReader, Writer,
+};
 
 use crate::mover::{Mover, Saves};
 use crate::planner::{Piece, Work};
@@ -179,7 +181,9 @@ impl Worker<'_> {
         let range = KeyRange { after: mover.reached.or(entry.range.after), until: entry.range.until };
         Record::chunk(name, number, &ChunkEntry::done(range, done)).put(writer).await?;
         shared.check_cancelled()?;
+        FailPoint::ChunkWritten.reached();
         writer.commit().await?;
+        FailPoint::ChunkCommitted.reached();
         counted.committed(&done);
         Ok(done)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result};
 use whimbrel_model::Position;
 
 use crate::checkpoint::{InFlight, encode};
@@ -77,6 +77,7 @@ pub async fn run_keyed(
                 beside_others: true,
             };
             let done = commit_work(&mut session, &shared, &work, None).await;
+            FailPoint::LaneCommitted.reached();
             (session, done.map(|committed| if committed { Vec::new() } else { locs }))
         });
     }

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use whimbrel_connector::{
-    Catalog, ConnectorError, DeferredRow, ErrorKind, ParkedRow, Policy, Result, StateKey, Writer,
+    Catalog, ConnectorError, DeferredRow, ErrorKind, FailPoint, ParkedRow, Policy, Result, StateKey, Writer,
 };
 use whimbrel_model::{Ddl, TableName};
 use xxhash_rust::xxh3::xxh3_128;
@@ -132,6 +132,7 @@ impl Steps<'_> {
             {
                 return self.refused(writer, &step, error, progress).await;
             }
+            FailPoint::DdlDone.reached();
             if step.clears_rows {
                 forget_rows(writer, &step).await?;
             }
@@ -139,6 +140,7 @@ impl Steps<'_> {
             (progress.begun, progress.before) = (false, None);
             progress.finished = progress.done == self.steps.len();
             writer.state_put(&self.key, &encode(&progress)).await?;
+            FailPoint::DdlRecorded.reached();
         }
         Ok(Carried::Done)
     }
@@ -164,6 +166,7 @@ impl Steps<'_> {
         progress.begun = true;
         progress.before = Some(before.clone());
         writer.state_put(&self.key, &encode(progress)).await?;
+        FailPoint::DdlBegun.reached();
         match writer.execute_ddl(&step.default_schema, &step.sql).await {
             Ok(()) => Ok(Ok(())),
             Err(error) if !is_refusal(&error) => Err(error),

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use whimbrel_connector::Result;
+use whimbrel_connector::{FailPoint, Result};
 
 use crate::ApplyMode;
 use crate::apply::Applier;
@@ -80,12 +80,14 @@ impl Engine {
         applier.apply(locs, careful).await?;
         let Some(end) = &window.end else {
             large.piece += 1;
+            FailPoint::PieceWritten.reached();
             return Ok(false);
         };
         let payload = self.shared.checkpoint(end);
         let key = self.shared.scope.checkpoint_key();
         large.session.writer.state_put(&key, &payload).await?;
         if large.session.commit(&key, &payload).await? {
+            FailPoint::LargeCommitted.reached();
             Ok(true)
         } else {
             let lost = "the transaction was lost while it was committed";

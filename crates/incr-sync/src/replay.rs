@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Policy, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Policy, Result};
 use whimbrel_model::{Ddl, TableName};
 
 use crate::DdlErrors;
@@ -268,7 +268,9 @@ impl Engine {
         }
         let number = hold.number;
         self.shared.holds.put(writer, hold).await?;
+        FailPoint::ParkWritten.reached();
         writer.commit().await?;
+        FailPoint::ParkCommitted.reached();
         self.plans.clear();
         self.shared.holds.load(writer).await?;
         tracing::debug!(number, "tables are held");
@@ -345,6 +347,7 @@ impl Engine {
         writer.begin().await?;
         crate::hold::note(writer, &mut hold, decision).await?;
         writer.commit().await?;
+        FailPoint::DecisionNoted.reached();
         self.shared.holds.load(writer).await?;
         if self.has_come_to(&hold) {
             return self.replay(hold.number).await;
@@ -414,6 +417,7 @@ impl Engine {
                 self.shared.holds.get(number).map(|hold| hold.statement).unwrap_or(hold.statement);
             Decided::WaitsAgain { id: statement.id(), code: statement.code, reason: statement.reason }
         } else if through {
+            FailPoint::QueueApplied.reached();
             writer.begin().await?;
             Scope::Hold(number).forget(writer).await?;
             writer.commit().await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result, StateKey};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result, StateKey};
 use whimbrel_model::Position;
 
 use crate::ApplyOptions;
@@ -172,7 +172,10 @@ async fn attempt(
             Err(_) => return Ok(Outcome::Yield),
         }
     }
+    FailPoint::ChangesWritten.reached();
     session.writer.state_put(&work.key, &work.payload).await?;
+    FailPoint::CheckpointWritten.reached();
     let committed = session.commit(&work.key, &work.payload).await?;
+    FailPoint::ChangesCommitted.reached();
     Ok(if committed { Outcome::Committed } else { Outcome::Lost })
 }

@@ -6,7 +6,7 @@
 //! with both rows. Running it again after a crash does no harm: what is done has lost its entry.
 
 use whimbrel_connector::{
-    Catalog, DeferredRow, ErrorKind, InsertMode, ParkedRow, Policy, Result, StateEntry, Writer,
+    Catalog, DeferredRow, ErrorKind, FailPoint, InsertMode, ParkedRow, Policy, Result, StateEntry, Writer,
 };
 use whimbrel_model::RowRef;
 
@@ -30,7 +30,10 @@ pub async fn settle(writer: &mut dyn Writer, catalog: &mut dyn Catalog) -> Resul
     for entry in writer.state_list(DeferredRow::KIND, b"").await? {
         writer.begin().await?;
         match settle_one(writer, catalog, &entry, &mut settled).await {
-            Ok(()) => writer.commit().await?,
+            Ok(()) => {
+                writer.commit().await?;
+                FailPoint::RowSettled.reached();
+            }
             Err(error) => {
                 writer.rollback().await?;
                 return Err(error);

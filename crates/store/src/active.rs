@@ -14,6 +14,7 @@ use crate::fs::{Fs, FsFile, is_full};
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::Segment;
 use crate::sequence::Sequence;
+use whimbrel_connector::FailPoint;
 
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
@@ -114,6 +115,7 @@ impl ActiveFile {
         if self.kept.is_empty() {
             return Ok(());
         }
+        FailPoint::BlocksWritten.reached();
         if let Err(error) = self.file.sync_data() {
             self.suspect = true;
             return Err(if is_full(&error) {
@@ -122,6 +124,7 @@ impl ActiveFile {
                 StoreError::io("sync", self.path())(error)
             });
         }
+        FailPoint::BlocksSynced.reached();
         self.durable = self.written;
         self.kept.clear();
         // One giant row must not keep its memory for ever.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::fs::Fs;
 use crate::sequence::Sequence;
+use whimbrel_connector::FailPoint;
 
 pub(crate) const FILE: &str = "consumers.json";
 const PERSIST_EVERY: Duration = Duration::from_secs(1);
@@ -127,6 +128,7 @@ impl Consumers {
         let file = fs.create(&temporary).map_err(StoreError::io("create", &temporary))?;
         write_full(file.as_ref(), &bytes, 0).map_err(StoreError::io("write", &temporary))?;
         file.sync_data().map_err(StoreError::io("sync", &temporary))?;
+        FailPoint::ConsumersWritten.reached();
         fs.rename(&temporary, &path).map_err(StoreError::io("rename", &path))?;
         fs.sync_dir(&self.dir).map_err(StoreError::io("sync", &self.dir))?;
         self.persisted = Instant::now();

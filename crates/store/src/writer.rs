@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use whimbrel_connector::FailPoint;
 use whimbrel_model::{Begin, ChangeBatch, LogRecord, Position, TableSchema};
 
 use crate::active::{ActiveFile, check_room, disk_full};
@@ -447,7 +448,9 @@ impl NewFile<'_> {
                 });
             }
         };
+        FailPoint::SegmentWritten.reached();
         self.fs.rename(&temporary, path).map_err(StoreError::io("rename", path))?;
+        FailPoint::SegmentRenamed.reached();
         self.fs.sync_dir(self.dir).map_err(StoreError::io("sync", self.dir))?;
         Ok(file)
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use whimbrel_connector::FailPoint;
 use whimbrel_model::{Position, TableName, TableSchema};
 
 use crate::cli::{ApplyMode, ExistingMode, ForeignPolicy, Step};
@@ -161,6 +162,7 @@ impl TaskHome {
                 let id = format!("{name}-{:08x}", random_u32());
                 let file = TaskFile { version: TASK_VERSION, id, definition: definition.clone() };
                 write_json(&path, &file)?;
+                FailPoint::TaskWritten.reached();
                 file.id
             }
         };

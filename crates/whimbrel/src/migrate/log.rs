@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, LogStart, Result, Source};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, LogStart, Result, Source};
 use whimbrel_incr_sync::ChangeSource;
 use whimbrel_model::{LogRecord, Position};
 use whimbrel_store::{
@@ -42,6 +42,7 @@ impl Log {
         settings: &StoreSettings,
     ) -> std::result::Result<Self, Failure> {
         let store = open_store(dir, start, settings).await?;
+        FailPoint::StoreCreated.reached();
         store.register_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
         let resume = store.resume_point().map_err(ConnectorError::from)?;
         let followed = followed.clone();

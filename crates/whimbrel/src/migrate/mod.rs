@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Source, TablePlan, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportReport};
 use whimbrel_full_verification::{AppliedPosition, VerifyReport};
@@ -228,6 +228,7 @@ impl Run {
         let start = self.start_point(&checked).await?;
         self.positions.start = Some(start.position.clone());
         let epoch = self.task.target.take_over(&self.home.id).await?;
+        FailPoint::EpochTaken.reached();
         self.epoch = epoch;
         self.desk.taken_over(epoch);
         let followed = Followed::new(self.task.rules.clone(), start.outside.clone());
@@ -284,6 +285,7 @@ impl Run {
         let names: Vec<TableName> = checked.tables.iter().map(|table| table.name.clone()).collect();
         let start = start::fix_start(catalog.as_mut(), &names, &self.task.rules).await?;
         self.home.write_start_tables(&start)?;
+        FailPoint::StartWritten.reached();
         Ok(start)
     }
 

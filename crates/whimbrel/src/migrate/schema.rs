@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use whimbrel_connector::{
-    Catalog, ConnectorError, ErrorKind, Result, ServerInfo, Source, StateKey, TablePlan, Target, Writer,
+    Catalog, ConnectorError, ErrorKind, FailPoint, Result, ServerInfo, Source, StateKey, TablePlan, Target,
+    Writer,
 };
 use whimbrel_dbcat::{ConvertedTable, NamedDdl, TargetProfile, convert_table, create_schema};
 use whimbrel_full_import::{ImportReport, ImportTable, IndexDdl};
@@ -178,6 +179,7 @@ pub(super) async fn create_schemas<'n>(
 async fn create(writer: &mut dyn Writer, source: &TableName, table: &ConvertedTable) -> Result<()> {
     let key = StateKey::new(SCHEMA, source.to_string());
     writer.state_put(&key, &json(&OwnTable { version: VERSION })).await?;
+    FailPoint::OwnTableRecorded.reached();
     writer.execute_ddl("", &table.create).await.map_err(|error| {
         let object = format!("table {}", table.schema.name);
         let (kind, hint) = (error.kind.clone(), error.hint().to_owned());
@@ -186,7 +188,9 @@ async fn create(writer: &mut dyn Writer, source: &TableName, table: &ConvertedTa
                 "{hint}; whimbrel plan shows the statement, and a table that you create is used as it is"
             ))
             .with_source(error)
-    })
+    })?;
+    FailPoint::TableCreated.reached();
+    Ok(())
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -225,6 +229,7 @@ pub async fn add_foreign_keys(
                     "move the parent table too, or add the foreign key by hand; run again to go on without it",
                 )
             })?;
+            FailPoint::ForeignKeyAdded.reached();
         }
     }
     Ok(())
@@ -254,5 +259,6 @@ pub async fn overlap_end(
         None => Source::catalog(task.source.as_ref()).await?.position_after_reads().await?,
     };
     writer.state_put(&key, &json(&OverlapEnd { version: VERSION, position: position.clone() })).await?;
+    FailPoint::OverlapRecorded.reached();
     Ok(position)
 }
