@@ -151,7 +151,7 @@ impl Time {
 
     /// `None` where the span is beyond what MySQL holds.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        (micros.abs() <= Self::MAX_MICROS).then_some(Self(micros))
+        (-Self::MAX_MICROS..=Self::MAX_MICROS).contains(&micros).then_some(Self(micros))
     }
 
     pub fn micros(self) -> i64 {
@@ -287,6 +287,9 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), text);
         }
         assert_eq!(Time::parse(b"839:00:00"), None);
+        for beyond in [i64::MIN, i64::MAX, Time::MAX_MICROS + 1, -Time::MAX_MICROS - 1] {
+            assert_eq!(Time::from_micros(beyond), None);
+        }
     }
 
     #[test]
