@@ -1,5 +1,5 @@
 # Nothing but short calls; what they do stands in dev/.
-.PHONY: demo test check bench fuzz servers stop
+.PHONY: demo test check bench chaos fuzz servers stop
 
 demo:          ## install, build, start real servers, migrate a live database, leave the page open
 	dev/demo
@@ -14,6 +14,9 @@ check:         ## format, lints, dependencies, licences, links, file length, nam
 
 bench:         ## micro-benchmarks; see bench/README.md
 	bench/run
+
+chaos:         ## ROUNDS (100) of faults at random moments on real servers
+	dev/chaos $(or $(ROUNDS),100)
 
 fuzz:          ## fuzz every target for MINUTES (1) each
 	dev/fuzz $(or $(MINUTES),1)

@@ -13,6 +13,7 @@ mod harness;
 
 mod assess;
 mod bad_input;
+mod chaos;
 mod charsets;
 mod column_types;
 mod columns;

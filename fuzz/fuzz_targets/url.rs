@@ -8,8 +8,11 @@ use whimbrel_connector_mysql::wire::ConnectOptions;
 fuzz_target!(|text: &str| {
     if let Ok(options) = text.parse::<ConnectOptions>() {
         let password = options.password.expose();
-        if password.len() > 8 && !options.user.contains(password) && !options.host.contains(password) {
-            assert!(!options.to_string().contains(password));
+        // The parts that are shown may hold the same text by chance; nothing but them is shown.
+        let shown = options.to_string();
+        let rest = shown.replacen(&options.user, "", 1).replacen(&options.address(), "", 1);
+        if password.len() > 8 {
+            assert!(!rest.contains(password));
         }
     }
 });

@@ -1,8 +1,9 @@
-//! Something between Whimbrel and a server: a relay that can cut connections at a chosen byte, and a listener that
-//! speaks another protocol.
+//! Something between Whimbrel and a server: a relay that can cut connections at a chosen byte, stall and slow them, and
+//! a listener that speaks another protocol.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,10 @@ struct Rules {
     limit: AtomicU64,
     /// Connections cut so far.
     cuts: AtomicU64,
+    /// Milliseconds that each piece is late.
+    late: AtomicU64,
+    /// Nothing is carried while this is true.
+    stalled: tokio::sync::watch::Sender<bool>,
     /// Raised to cut all connections that are open.
     generation: AtomicU64,
     changed: tokio::sync::Notify,
@@ -41,9 +46,21 @@ impl Proxy {
         self.rules.limit.store(bytes, Ordering::SeqCst);
     }
 
-    /// New connections live again.
+    /// Nothing is carried any more, in either direction; nobody is told.
+    pub fn stall(&self) {
+        self.rules.stalled.send_replace(true);
+    }
+
+    /// Each piece of up to 16 KiB is late by so much.
+    pub fn slow(&self, late: Duration) {
+        self.rules.late.store(late.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    /// New connections live again, and all carry what they are given.
     pub fn heal(&self) {
         self.cut_after(u64::MAX);
+        self.rules.late.store(0, Ordering::SeqCst);
+        self.rules.stalled.send_replace(false);
     }
 
     /// Cuts all open connections now.
@@ -54,6 +71,18 @@ impl Proxy {
 
     pub fn cuts(&self) -> u64 {
         self.rules.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Rules {
+    /// Waits as long as a piece has to. True where the proxy is gone.
+    async fn pass(&self) -> bool {
+        let late = self.late.load(Ordering::SeqCst);
+        if late > 0 {
+            tokio::time::sleep(Duration::from_millis(late)).await;
+        }
+        // The sender is our own.
+        self.stalled.subscribe().wait_for(|stalled| !stalled).await.is_err()
     }
 }
 
@@ -80,11 +109,12 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, rules: Arc<Rules>) 
         let done = tokio::select! {
             () = cut => false,
             read = client.read(&mut from_client) => match read {
-                Ok(n) if n > 0 => server.write_all(&from_client[..n]).await.is_err(),
+                Ok(n) if n > 0 => rules.pass().await || server.write_all(&from_client[..n]).await.is_err(),
                 _ => true,
             },
             read = server.read(&mut from_server) => match read {
                 Ok(n) if n > 0 => {
+                    rules.pass().await;
                     let pass = left.min(n as u64);
                     left -= pass;
                     let failed = client.write_all(&from_server[..pass as usize]).await.is_err();

@@ -60,6 +60,13 @@ impl Server {
         own.run("up", options);
     }
 
+    /// SIGKILL for a server of the test's own, which is started again.
+    pub fn take_away(&self) {
+        let own = self.own.as_ref().expect("only a test's own server is taken away");
+        own.kill();
+        own.run("up", "");
+    }
+
     fn variable(&self, name: &str) -> &str {
         let full = format!("WHIMBREL_{}_{name}", self.name.to_uppercase());
         self.variables.get(&full).map(String::as_str).unwrap_or_default()
@@ -131,7 +138,9 @@ struct OwnServer {
 
 impl OwnServer {
     fn start(name: &'static str, options: &str) -> Self {
-        let own = Self { name, port: free_port(), dir: TempDir::new().expect("a temporary folder") };
+        // Not `.tmp...`, the default: seekdb takes its redo log for left-overs where its path holds that.
+        let dir = tempfile::Builder::new().prefix("whimbrel-server-").tempdir();
+        let own = Self { name, port: free_port(), dir: dir.expect("a temporary folder") };
         own.run("up", options);
         own
     }
@@ -143,6 +152,18 @@ impl OwnServer {
             ("WHIMBREL_SERVERS_DIST".into(), programs_dir().display().to_string()),
             (format!("WHIMBREL_{upper}_PORT"), self.port.to_string()),
         ]
+    }
+
+    /// The file holds the process id and when it began.
+    fn kill(&self) {
+        let file = self.dir.path().join(self.name).join("run/pid");
+        let text = std::fs::read_to_string(file).expect("a started server has a process id");
+        let id = text.split_whitespace().next().expect("a process id");
+        let killed = Command::new("kill").args(["-KILL", id]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "the server {} is gone already", self.name);
+        while Path::new("/proc").join(id).exists() {
+            std::thread::yield_now();
+        }
     }
 
     fn run(&self, command: &str, options: &str) {

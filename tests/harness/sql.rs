@@ -1,6 +1,7 @@
 //! A session for the tests' own statements: it fails the test with statement and answer where one is refused.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use whimbrel_connector_mysql::wire::{ConnectOptions, Connection, OkInfo, WireError};
 
@@ -17,6 +18,17 @@ impl Sql {
     /// `database` may be empty.
     pub async fn open(server: &Server, database: &str) -> Self {
         Self::open_as(server, &server.root(), database).await
+    }
+
+    /// Waits for a server that may be starting; `None` where it doesn't answer in time.
+    pub async fn open_within(server: &Server, database: &str, patience: Duration) -> Option<Self> {
+        let answers = async {
+            while Connection::connect(&server.root()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(patience, answers).await.ok()?;
+        Some(Self::open(server, database).await)
     }
 
     pub async fn open_as(server: &Server, options: &ConnectOptions, database: &str) -> Self {

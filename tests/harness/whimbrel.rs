@@ -209,6 +209,21 @@ impl Running {
         }
     }
 
+    /// As [`Running::wait_until`], but the end of the process is fine too: false then.
+    pub async fn comes_to(&mut self, what: &str, wanted: impl Fn(&Json) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if self.status().await.is_some_and(|status| wanted(&status)) {
+                return true;
+            }
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{}", self.output());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Waits for a phase.
     pub async fn wait_phase(&mut self, phase: &str) -> Json {
         self.wait_until(&format!("phase {phase}"), |status| status["phase"] == phase).await

@@ -46,6 +46,9 @@ CREATE TABLE audit (
 /// Accounts above this number belong to large transactions.
 const LARGE: i64 = 1_000_000_000;
 
+/// How long a killed server may take to come back.
+const SERVER_PATIENCE: Duration = Duration::from_secs(120);
+
 /// How hard they write.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -118,6 +121,32 @@ impl Workload {
             let writer =
                 Writer { sql, random: random.fork(number + 1), counts: BTreeMap::new(), large_rows, done: 0 };
             writers.spawn(writer.run(load.rate, stop.clone()));
+        }
+        Self { stop, writers }
+    }
+
+    /// As [`Workload::start`], for a server that may be killed: a writer that loses it begins again with another session.
+    pub async fn start_through_restarts(server: &Server, db: &str, load: Load) -> Self {
+        let stop = CancellationToken::new();
+        let mut writers = JoinSet::new();
+        for number in 0..load.writers {
+            let (server, db, stop) = (server.clone(), db.to_owned(), stop.clone());
+            writers.spawn(async move {
+                let mut random = Random::new(load.seed).fork(number + 1);
+                while !stop.is_cancelled() {
+                    let Some(sql) = Sql::open_within(&server, &db, SERVER_PATIENCE).await else {
+                        panic!("the server {} doesn't come back", server.name)
+                    };
+                    let random = Random::new(random.next_u64());
+                    let writer = Writer { sql, random, counts: BTreeMap::new(), large_rows: 0, done: 0 };
+                    // Whatever it was, the session is of no use any more; what it had committed is compared in the end.
+                    let ended = tokio::spawn(writer.run(load.rate, stop.clone())).await;
+                    if let Ok(counts) = ended {
+                        return counts;
+                    }
+                }
+                BTreeMap::new()
+            });
         }
         Self { stop, writers }
     }
