@@ -149,12 +149,9 @@ impl Round<'_> {
                 "no clear message\n{}",
                 outcome.text()
             );
-            let cause = outcome
-                .stderr
-                .lines()
-                .find(|line| line.trim_start().starts_with("cause:"))
-                .unwrap_or_default();
-            println!("  stopped: WB-{code} {}", cause.trim());
+            let error: Vec<&str> =
+                outcome.stderr.lines().skip_while(|line| !line.starts_with("error WB-")).take(2).collect();
+            println!("  stopped: {}", error.join(" "));
             *self.report.stops.entry(format!("WB-{code}")).or_default() += 1;
         }
         self.task.start()

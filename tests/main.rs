@@ -37,6 +37,7 @@ mod plan;
 mod prove;
 mod refusals;
 mod resume;
+mod source_versions;
 mod statements;
 mod status_page;
 mod structures;

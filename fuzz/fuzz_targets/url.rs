@@ -3,16 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use whimbrel_connector_mysql::wire::ConnectOptions;
+use whimbrel_connector_mysql::wire::{ConnectOptions, Secret};
 
 fuzz_target!(|text: &str| {
     if let Ok(options) = text.parse::<ConnectOptions>() {
-        let password = options.password.expose();
-        // The parts that are shown may hold the same text by chance; nothing but them is shown.
-        let shown = options.to_string();
-        let rest = shown.replacen(&options.user, "", 1).replacen(&options.address(), "", 1);
-        if password.len() > 8 {
-            assert!(!rest.contains(password));
-        }
+        let mut other = options.clone();
+        other.password = Secret::new("another");
+        assert_eq!(options.to_string(), other.to_string(), "what is shown doesn't depend on the password");
+        assert_eq!(format!("{:?}", options.password), format!("{:?}", other.password));
     }
 });

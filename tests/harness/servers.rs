@@ -37,7 +37,8 @@ impl Server {
         Self::shared("seekdb")
     }
 
-    fn shared(name: &'static str) -> Self {
+    /// Any of the servers of `dev/servers list`.
+    pub fn shared(name: &'static str) -> Self {
         let mut known = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let server = known.entry(name).or_insert_with(|| {
             let variables = Arc::new(ask(name, &[]));

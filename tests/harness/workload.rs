@@ -66,27 +66,49 @@ impl Load {
     }
 }
 
-/// Makes the tables and fills them with about `accounts` rows each.
+/// Makes the tables and fills them with about `accounts` rows each. In words that MySQL 5.5 knows too.
 pub async fn prepare(sql: &mut Sql, accounts: u64) {
-    sql.run(SCHEMA).await;
-    allow_recursion(sql).await;
-    let numbers = numbers(accounts);
-    sql.run(&format!(
-        "INSERT INTO account (slot, email, balance, note, raw_bytes, touched, rating) {numbers} SELECT i, \
+    let whole_seconds = has_whole_seconds(sql).await;
+    sql.run(&in_its_words(SCHEMA, whole_seconds)).await;
+    sql.run("CREATE TEMPORARY TABLE n (i INT NOT NULL PRIMARY KEY)").await;
+    let all: Vec<u64> = (1..=accounts).collect();
+    for some in all.chunks(5_000) {
+        let values: Vec<String> = some.iter().map(|i| format!("({i})")).collect();
+        sql.run(&format!("INSERT INTO n VALUES {}", values.join(","))).await;
+    }
+    for fill in [
+        "INSERT INTO account (slot, email, balance, note, raw_bytes, touched, rating) SELECT i, \
          CONCAT('user', i, '@example.org'), i * 1.25, REPEAT(CHAR(97 + i % 26), i % 90), UNHEX(SHA2(i, 256)), \
-         '2024-02-29 12:00:00.123456' + INTERVAL i SECOND, i / 7 FROM n"
-    ))
-    .await;
-    sql.run(&format!("INSERT INTO entry {numbers} SELECT 1 + i DIV 3, i % 3, i / 8, 1 + i % 3 FROM n")).await;
-    sql.run(&format!(
-        "INSERT INTO tag {numbers} SELECT CONCAT('tag', i), i % 50, 1 + i % 7 FROM n WHERE i <= 2000"
-    ))
-    .await;
-    sql.run(&format!(
-        "INSERT INTO audit {numbers} SELECT '2020-01-01' + INTERVAL (i % 100) MINUTE, i % 7, \
-         CONCAT('event ', i % 100) FROM n"
-    ))
-    .await;
+         '2024-02-29 12:00:00.123456' + INTERVAL i SECOND, i / 7 FROM n ORDER BY i",
+        "INSERT INTO entry SELECT 1 + i DIV 3, i % 3, i / 8, 1 + i % 3 FROM n",
+        "INSERT INTO tag SELECT CONCAT('tag', i), i % 50, 1 + i % 7 FROM n WHERE i <= 2000",
+        "INSERT INTO audit SELECT '2020-01-01' + INTERVAL (i % 100) MINUTE, i % 7, CONCAT('event ', i % 100) FROM n",
+        "DROP TEMPORARY TABLE n",
+    ] {
+        sql.run(fill).await;
+    }
+    if !whole_seconds {
+        // For what tests add themselves; MySQL 5.6 has no recursion.
+        sql.try_run("SET SESSION cte_max_recursion_depth = 10000000").await.ok();
+        sql.try_run("SET SESSION max_recursive_iterations = 10000000").await.ok();
+    }
+}
+
+/// MySQL 5.5 keeps no fractions of a second.
+async fn has_whole_seconds(sql: &mut Sql) -> bool {
+    sql.value::<String>("SELECT VERSION()").await.starts_with("5.5")
+}
+
+fn in_its_words(statement: &str, whole_seconds: bool) -> String {
+    if !whole_seconds {
+        return statement.to_owned();
+    }
+    ["(6)", "(3)"].iter().fold(statement.to_owned(), |text, fraction| {
+        ["DATETIME", "NOW"].iter().fold(text, |text, word| {
+            let bare = if *word == "NOW" { "NOW()" } else { word };
+            text.replace(&format!("{word}{fraction}"), bare)
+        })
+    })
 }
 
 /// A common table expression `n (i)` with the numbers 1 to `count`.
@@ -118,8 +140,14 @@ impl Workload {
         for number in 0..load.writers {
             let sql = Sql::open(server, db).await;
             let large_rows = if number == 0 { load.large_rows } else { 0 };
-            let writer =
-                Writer { sql, random: random.fork(number + 1), counts: BTreeMap::new(), large_rows, done: 0 };
+            let writer = Writer {
+                sql,
+                random: random.fork(number + 1),
+                counts: BTreeMap::new(),
+                large_rows,
+                done: 0,
+                whole_seconds: false,
+            };
             writers.spawn(writer.run(load.rate, stop.clone()));
         }
         Self { stop, writers }
@@ -138,7 +166,14 @@ impl Workload {
                         panic!("the server {} doesn't come back", server.name)
                     };
                     let random = Random::new(random.next_u64());
-                    let writer = Writer { sql, random, counts: BTreeMap::new(), large_rows: 0, done: 0 };
+                    let writer = Writer {
+                        sql,
+                        random,
+                        counts: BTreeMap::new(),
+                        large_rows: 0,
+                        done: 0,
+                        whole_seconds: false,
+                    };
                     // Whatever it was, the session is of no use any more; what it had committed is compared in the end.
                     let ended = tokio::spawn(writer.run(load.rate, stop.clone())).await;
                     if let Ok(counts) = ended {
@@ -172,6 +207,7 @@ struct Writer {
     counts: BTreeMap<&'static str, u64>,
     large_rows: u64,
     done: u64,
+    whole_seconds: bool,
 }
 
 /// The server's answers to writers that meet: duplicate key, lock wait, deadlock, changed since last read (MariaDB).
@@ -181,7 +217,10 @@ impl Writer {
     async fn run(mut self, rate: u64, stop: CancellationToken) -> BTreeMap<&'static str, u64> {
         let mut ticks = interval(Duration::from_secs(1) / rate.clamp(1, 10_000) as u32);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        allow_recursion(&mut self.sql).await;
+        self.whole_seconds = has_whole_seconds(&mut self.sql).await;
+        if self.large_rows > 0 {
+            allow_recursion(&mut self.sql).await;
+        }
         while !stop.is_cancelled() {
             ticks.tick().await;
             let (kind, statements) = self.decide().await;
@@ -197,7 +236,7 @@ impl Writer {
     async fn transaction(&mut self, statements: &[String]) -> bool {
         self.sql.run("BEGIN").await;
         for statement in statements {
-            match self.sql.try_run(statement).await {
+            match self.sql.try_run(&in_its_words(statement, self.whole_seconds)).await {
                 Ok(_) => {}
                 Err(whimbrel_connector_mysql::wire::WireError::Server { code, .. })
                     if MEETINGS.contains(&code) =>
