@@ -166,6 +166,7 @@ async fn mysql_scripts_apply_as_printed() {
 #[tokio::test]
 async fn mariadb_scripts_apply_as_printed() {
     scripts_apply_as_printed("mariadb1011", "mariadb", Dialect::mariadb(101_119)).await;
+    scripts_apply_as_printed("mariadb118", "mariadb", Dialect::mariadb(110_806)).await;
 }
 
 #[tokio::test]
@@ -181,6 +182,7 @@ async fn mysql_creations_apply_as_printed() {
 #[tokio::test]
 async fn mariadb_creations_apply_as_printed() {
     creations_apply_as_printed("mariadb1011", "mariadb", Dialect::mariadb(101_119), 20).await;
+    creations_apply_as_printed("mariadb118", "mariadb", Dialect::mariadb(110_806), 20).await;
 }
 
 #[tokio::test]

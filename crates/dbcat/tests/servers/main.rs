@@ -1,5 +1,5 @@
 //! Conversion against real servers: what is converted can be made there, and reads back as it was converted. Needs
-//! `dev/servers up mysql97 mariadb1011 seekdb`, and fails without it.
+//! `dev/servers up mysql97 mariadb1011 mariadb118 seekdb`, and fails without it.
 
 #![allow(
     clippy::panic,
