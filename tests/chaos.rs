@@ -354,3 +354,26 @@ async fn many_rounds() {
         rounds(count.div_ceil(2), &place).await;
     }
 }
+
+/// A target that has no room left says so; the task waits, and goes on when there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_target_is_named_and_the_task_goes_on_when_there_is_room() {
+    const ALL_IN_ONE: &str = "--innodb-file-per-table=OFF --innodb-data-file-path=ibdata1:12M:autoextend";
+    let target = Server::own("mysql97", &format!("{ALL_IN_ONE}:max:32M"));
+    let scene = Scene::new("full_target", Server::mysql(), target.clone()).await;
+    let mut sql = scene.source().await;
+    workload::allow_recursion(&mut sql).await;
+    sql.run("CREATE TABLE wide (id INT NOT NULL PRIMARY KEY, pad VARCHAR(2000) CHARACTER SET ascii)").await;
+    let numbers = workload::numbers(30_000);
+    sql.run(&format!("INSERT INTO wide {numbers} SELECT i, REPEAT('x', 1500) FROM n")).await;
+    let mut running = scene.migrate().start();
+    running
+        .wait_until("the full target to be named", |status| {
+            status["last_error"].to_string().contains("The table 'wide' is full")
+        })
+        .await;
+    assert!(scene.target().await.count("wide").await < 30_000, "there was room for all");
+    target.restart(ALL_IN_ONE);
+    running.finish().await.expect(0);
+    scene.assert_equal().await;
+}
