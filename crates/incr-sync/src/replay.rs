@@ -92,6 +92,7 @@ impl Engine {
                 if goes_without {
                     self.leave_out(ddl).await?;
                 }
+                self.leave_out_dropped(ddl).await?;
                 Ok(None)
             }
             DdlPolicy::Skip => {
@@ -174,6 +175,15 @@ impl Engine {
         self.plans.clear();
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         self.shared.holds.load(session.writer.as_mut()).await
+    }
+
+    /// A column that one of several tables has dropped is gone at their common target.
+    async fn leave_out_dropped(&mut self, ddl: &Ddl) -> Result<()> {
+        for (target, column) in self.converter.dropped_columns(ddl) {
+            let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+            self.plans.leave_out_columns(session.writer.as_mut(), &target, &[column]).await?;
+        }
+        Ok(())
     }
 
     /// A statement queues behind another one; what else it touches is held from here on.
