@@ -26,7 +26,10 @@ pub(crate) struct Loaded {
 pub(crate) const BUILDERS: usize = 2;
 
 /// Takes loaded tables until planner and workers are gone.
-pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<tokio::sync::Mutex<UnboundedReceiver<Loaded>>>) -> Result<()> {
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    loaded: Arc<tokio::sync::Mutex<UnboundedReceiver<Loaded>>>,
+) -> Result<()> {
     let mut connections = None;
     loop {
         let next = tokio::select! {

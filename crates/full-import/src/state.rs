@@ -258,10 +258,10 @@ impl ImportState {
 
     /// Tables of one target that aren't done, this one included.
     pub fn unfinished(&self, tables: &[ImportTable], target: &TableName) -> usize {
-        let done = |state: &TableState| {
-            state.entry.as_ref().is_some_and(|entry| entry.stage == EntryStage::Done)
-        };
-        let of_target = tables.iter().zip(&self.loaded).filter(|(table, _)| table.plan.target.name == *target);
+        let done =
+            |state: &TableState| state.entry.as_ref().is_some_and(|entry| entry.stage == EntryStage::Done);
+        let of_target =
+            tables.iter().zip(&self.loaded).filter(|(table, _)| table.plan.target.name == *target);
         of_target.filter(|(_, state)| !done(state)).count()
     }
 

@@ -88,7 +88,9 @@ fn decode(plan: &TablePlan, payload: &[u8]) -> Result<RowBatch> {
         Some((&VERSION, keys)) => keys,
         Some((version, _)) => {
             let message = format!("it has version {version}, this program knows {VERSION}");
-            return Err(damaged(WRITTEN, &message).with_hint("resume the task with the program that started it"));
+            return Err(
+                damaged(WRITTEN, &message).with_hint("resume the task with the program that started it")
+            );
         }
         None => return Err(damaged(WRITTEN, "it is empty")),
     };

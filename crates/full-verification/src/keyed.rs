@@ -404,12 +404,7 @@ async fn look_for_partners(
 }
 
 /// Looks for the target's rows at the source, in all tables that share the target.
-async fn look_for_extra(
-    shared: &Shared,
-    sides: &mut Sides,
-    index: usize,
-    loaded: &mut Loaded,
-) -> Result<()> {
+async fn look_for_extra(shared: &Shared, sides: &mut Sides, index: usize, loaded: &mut Loaded) -> Result<()> {
     let source = sides.source(shared).await?;
     for table in std::iter::once(index).chain(shared.siblings(index)) {
         let pairing = Pairing::new(&shared.tables[table])?;

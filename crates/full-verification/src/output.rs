@@ -356,8 +356,9 @@ mod tests {
     fn file_names_are_plain_whatever_the_table_is_called() {
         assert_eq!(file_name(&TableName::new("a", "b_1$"), None), "a.b_1$");
         assert_eq!(file_name(&TableName::new("../x", "é.t"), None), "%2E%2E%2Fx.%C3%A9%2Et");
-        let long =
-            |last: &str| file_name(&TableName::new("库".repeat(64), format!("{}{last}", "表".repeat(63))), None);
+        let long = |last: &str| {
+            file_name(&TableName::new("库".repeat(64), format!("{}{last}", "表".repeat(63))), None)
+        };
         let (orders, shard) = (TableName::new("a", "orders"), TableName::new("a", "orders_1"));
         assert_eq!(file_name(&orders, Some(&shard)), "a.orders+a.orders_1");
         assert_eq!(long("一").len(), 200);

@@ -64,8 +64,10 @@ impl<'a> Pairing<'a> {
                 key.into_iter().map(|at| schema.columns[at].data_type.clone()).collect::<Vec<_>>()
             };
             if types(self) != types(&other) {
-                let (one, other) = (&self.table.plan.source.schema.name, &other.table.plan.source.schema.name);
-                let message = format!("its key is of other types than that of {other}, with which it shares a target");
+                let (one, other) =
+                    (&self.table.plan.source.schema.name, &other.table.plan.source.schema.name);
+                let message =
+                    format!("its key is of other types than that of {other}, with which it shares a target");
                 return Err(ConnectorError::new(ErrorKind::SchemaMismatch, format!("table {one}"), message)
                     .with_hint("give both tables the same key"));
             }

@@ -55,8 +55,8 @@ impl Plans {
         let is_left_out = |name: &str| {
             left_out.is_some_and(|columns| columns.iter().any(|one| one.eq_ignore_ascii_case(name)))
         };
-        let plan =
-            TablePlan::leaving_out(version.clone(), schema.clone(), &is_left_out).map_err(|error| {
+        let plan = TablePlan::leaving_out(version.clone(), schema.clone(), &is_left_out)
+            .map_err(|error| {
                 ConnectorError::new(
                     ErrorKind::SchemaMismatch,
                     source.to_string(),

@@ -47,6 +47,8 @@ pub struct DdlStep {
     pub sql: String,
     /// All rows of the table are gone afterwards (TRUNCATE, DROP).
     pub clears_rows: bool,
+    /// Other source tables have the same target, so the step may have come with one of them.
+    pub merged: bool,
 }
 
 /// What is done about a statement.

@@ -10,6 +10,7 @@ use super::compared::Exceptions;
 use crate::cli::EndpointArgs;
 use crate::endpoints::Endpoint;
 use crate::failure::Failure;
+use crate::merging::Merging;
 use crate::precheck;
 use crate::rules::Rules;
 use crate::table_rules::PatternRules;
@@ -40,7 +41,7 @@ pub fn unseen(error: whimbrel_filter::ViewError) -> Failure {
 pub async fn current_plans(
     source: &Endpoint,
     target: &Endpoint,
-    rules: &Rules,
+    rules: &Arc<Rules>,
     selection: &Selection,
     exceptions: &Exceptions,
 ) -> Result<Vec<Arc<TablePlan>>, Failure> {
@@ -49,6 +50,7 @@ pub async fn current_plans(
     let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
     let mut schemas = catalog.existing_tables(&names).await?;
     schemas.retain(|table| !exceptions.leaves_out(&rules.target_name(&table.name)));
+    let merging = Merging::new(rules.clone(), &names);
     let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
     let existing = target.catalog().await?.table_schemas(&targets).await?;
     schemas
@@ -56,11 +58,13 @@ pub async fn current_plans(
         .zip(existing)
         .map(|(schema, existing)| {
             let name = existing.name.to_string();
+            let merged = merging.merges(&schema.name);
             let schema = selection.view(&schema, false).map_err(unseen)?.schema;
             let target = existing.name.clone();
             let left_out = |column: &str| exceptions.leaves_out_column(&target, column);
             let version = Arc::new(TableVersion::new(0, schema));
-            TablePlan::leaving_out(version, Arc::new(existing), &left_out).map(Arc::new).map_err(|error| {
+            let plan = TablePlan::leaving_out(version, Arc::new(existing), &left_out);
+            plan.map(|plan| Arc::new(plan.merging(merged))).map_err(|error| {
                 ConnectorError::new(
                     ErrorKind::SchemaMismatch,
                     format!("table {name}"),

@@ -42,7 +42,7 @@ async fn auto_increment(task: &Task, creator: &mut Creator, tables: &[MigratedTa
     let targets: Vec<TableName> = counted.iter().map(|table| table.plan.target.name.clone()).collect();
     let sources = next_values(Source::catalog(task.source.as_ref()).await?.existing_tables(&sources).await?);
     // OceanBase doesn't say; there a value that is behind the present one changes nothing.
-    let at_target =
+    let mut at_target =
         next_values(Target::catalog(task.target.as_ref()).await?.existing_tables(&targets).await?);
     for table in counted {
         let name = &table.plan.target.name;
@@ -53,9 +53,11 @@ async fn auto_increment(task: &Task, creator: &mut Creator, tables: &[MigratedTa
         if table.plan.source.schema.auto_increment == Some(*next) {
             continue;
         }
+        // Several tables may have become one, which numbers on from the greatest of them.
         if at_target.get(&name.to_string().to_lowercase()).is_some_and(|there| there >= next) {
             continue;
         }
+        at_target.insert(name.to_string().to_lowercase(), *next);
         let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {next}", quoted_table(name));
         if let Err(refusal) = creator.refusable("", &[], &sql).await? {
             tracing::warn!(table = %name, code = refusal.code, "{}: {}", sql, refusal.message);
