@@ -161,9 +161,16 @@ impl Applier<'_> {
         let expected = table.group.is_some_and(|group| group.child);
         if !expected
             && self.foreign(table, before, ForeignKind::UpdateMissing).await? == ForeignAction::Ignored
-            && !table.plan.merged
         {
-            return Ok(());
+            if !table.plan.merged {
+                return Ok(());
+            }
+            refuse_partial(table, after)?;
+            // Without an entry the next change would reach whatever row comes under this key.
+            let object = table.target().to_string();
+            let error =
+                ConnectorError::new(ErrorKind::RowRefused, object, "somebody else has removed the row");
+            return self.park(&table.plan, Some(before), Some(after), error, None).await;
         }
         if expected {
             return self.put(table, after).await;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use whimbrel_connector::{ErrorKind, Finding, Severity};
+use whimbrel_connector::{ErrorKind, Finding, Severity, Source};
 use whimbrel_dbcat::{ConvertedTable, TargetProfile, convert_table, difference};
 use whimbrel_model::{TableName, TableSchema};
 
@@ -45,11 +45,25 @@ impl Task {
                 "add the step full",
             ));
         }
+        if self.has(Step::Full) {
+            findings.extend(self.missing_locks(&merging, &views).await?);
+        }
         if !refused(&findings) {
             findings.extend(collisions::findings(self, &merging, &views).await?);
         }
         checked.add(findings);
         Ok(())
+    }
+
+    /// Such tables are copied as those without a key are, and need the same privileges.
+    async fn missing_locks(&self, merging: &Merging, views: &[TableSchema]) -> Result<Vec<Finding>, Failure> {
+        let tables = merging.groups(views).into_values().flatten();
+        let keyless: Vec<TableSchema> = tables
+            .map(|table| TableSchema { primary_key: None, unique_keys: Vec::new(), ..table.clone() })
+            .collect();
+        let mut findings = Source::catalog(self.source.as_ref()).await?.check_source(&keyless, false).await?;
+        findings.retain(|finding| finding.code == ErrorKind::PrivilegeMissing.code());
+        Ok(findings)
     }
 }
 
