@@ -68,7 +68,9 @@ async fn write(server: Server, db: String, number: u64, seed: u64, stop: Cancell
         let id = (random.below(ROWS / 2) * 2 + number) * SHARDS + shard;
         let new = 1_000_000 + (done * 2 + number) * SHARDS + shard;
         let statement = match random.below(7) {
-            0 | 1 => format!("INSERT INTO orders_{shard} VALUES ({new}, 'n{new}', {done} % 9, 'new')"),
+            0 | 1 => format!(
+                "INSERT INTO orders_{shard} (id, code, kind, note) VALUES ({new}, 'n{new}', {done} % 9, 'new')"
+            ),
             2 => format!("UPDATE orders_{shard} SET note = 'changed {done}', kind = NULL WHERE id = {id}"),
             3 => format!("DELETE FROM orders_{shard} WHERE id = {id}"),
             4 => format!("UPDATE orders_{shard} SET id = {new} + 50000000 WHERE id = {id}"),
@@ -409,7 +411,7 @@ async fn rows_that_meet_while_the_tables_are_copied_are_reported() {
     assert_eq!(there.len(), 1, "{there:?}");
     for shard in ALL {
         let at_target = there[0] == format!("meets {shard}");
-        let listed = waiting.iter().any(|(_, text)| text.contains(&format!("code=meets {shard}, ")));
+        let listed = waiting.iter().any(|(_, text)| text.contains(&format!("code='meets {shard}'")));
         assert!(at_target || listed, "{shard} is nowhere: {waiting:?}");
     }
     // The source is put right: whatever was set aside is there or goes.
@@ -451,10 +453,7 @@ async fn a_statement_about_one_table_spares_the_others() {
         scene.drain(&mut running).await;
         let waiting = wait_items(&mut running, &task, 1).await;
         let (id, details) = &waiting[0];
-        for part in ["WB-2006", what, "whimbrel parked edit"] {
-            let shown = parked(&task, &["show", id]).await;
-            assert!(details.contains(part) || shown.all_output().contains(part), "{part}: {details}");
-        }
+        assert!(details.contains("WB-2006") && details.contains(what), "{details}");
         assert_eq!(target.count("orders").await, before, "{statement}");
         match instead {
             Some(sql) => parked(&task, &["edit", id, "--sql", sql]).await.expect(0),

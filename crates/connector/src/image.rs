@@ -359,7 +359,7 @@ pub(crate) mod tests {
         let batch = row(&merged, 5, None);
         let hex = |item: &[u8]| item.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let item = item_of(&merged, batch.row(0));
-        assert_eq!(hex(&item), "FROZEN");
+        assert_eq!(hex(&item), "32dff0d44990d38fde5cf88f4f07e5f503f0732ae37fe3a50d5d53586ee4be66e201030a");
         assert_eq!(RowOwner::new(&merged).item(batch.row(0)), item);
         assert!(item.starts_with(&prefix_of(&merged)));
         assert!(item.starts_with(&table_prefix(&merged.target.name)));

@@ -19,23 +19,39 @@ use crate::statement::{Routes, StatementError};
 
 /// What keeps two tables, as they will be at the target, from being one; `None` where nothing does.
 pub fn difference(one: &TableSchema, other: &TableSchema) -> Option<String> {
-    columns_differ(one, other).or_else(|| {
-        let sets = |table: &TableSchema| {
-            let checks = table.checks.iter().map(|check| check.expression.to_lowercase()).collect();
-            [
-                ("the primary key", table.primary_key.iter().map(key_text).collect()),
-                ("the unique keys", table.unique_keys.iter().map(key_text).collect()),
-                ("the indexes", table.indexes.iter().map(key_text).collect()),
-                ("the foreign keys", table.foreign_keys.iter().map(foreign_key_text).collect()),
-                ("the checks", checks),
-                ("the partitions", table.partitioning.iter().map(|text| text.to_lowercase()).collect()),
-            ]
-        };
-        let pairs = sets(one).into_iter().zip(sets(other));
-        pairs.into_iter().find_map(|((what, one), (_, other)): ((_, BTreeSet<String>), (_, _))| {
-            let differing: Vec<String> = one.symmetric_difference(&other).cloned().collect();
-            (!differing.is_empty()).then(|| format!("{what} differ: {}", differing.join("; ")))
-        })
+    // Keys before types: a column without its unique key may get another collation.
+    lacking_column(one, other)
+        .or_else(|| lacking_column(other, one))
+        .or_else(|| sets_differ(row_keys(one), row_keys(other)))
+        .or_else(|| one.columns.iter().find_map(|column| columns_differ(column, other)))
+        .or_else(|| sets_differ(belongings(one), belongings(other)))
+}
+
+type Texts = BTreeSet<String>;
+
+fn row_keys(table: &TableSchema) -> [(&'static str, Texts); 2] {
+    [
+        ("the primary keys", table.primary_key.iter().map(key_text).collect()),
+        ("the unique keys", table.unique_keys.iter().map(key_text).collect()),
+    ]
+}
+
+fn belongings(table: &TableSchema) -> [(&'static str, Texts); 4] {
+    [
+        ("the indexes", table.indexes.iter().map(key_text).collect()),
+        ("the foreign keys", table.foreign_keys.iter().map(foreign_key_text).collect()),
+        ("the checks", table.checks.iter().map(|check| check.expression.to_lowercase()).collect()),
+        ("the partitions", table.partitioning.iter().map(|text| text.to_lowercase()).collect()),
+    ]
+}
+
+fn sets_differ<const N: usize>(
+    one: [(&'static str, Texts); N],
+    other: [(&'static str, Texts); N],
+) -> Option<String> {
+    one.into_iter().zip(other).find_map(|((what, one), (_, other))| {
+        let differing: Vec<String> = one.symmetric_difference(&other).cloned().collect();
+        (!differing.is_empty()).then(|| format!("{what} differ: {}", differing.join("; ")))
     })
 }
 
@@ -58,17 +74,15 @@ fn visible_difference(one: &TableSchema, other: &TableSchema) -> Option<String> 
     })
 }
 
-fn columns_differ(one: &TableSchema, other: &TableSchema) -> Option<String> {
-    let missing = |table: &TableSchema, other: &TableSchema| {
-        let column = table.columns.iter().find(|column| other.column_index(&column.name).is_none())?;
-        Some(format!("column {} is only in one of them", column.name))
-    };
-    let differs = |column: &Column| {
-        let there = &other.columns[other.column_index(&column.name)?];
-        let (a, b) = (column_text(column), column_text(there));
-        (a != b).then(|| format!("column {}: {a} and {b}", column.name))
-    };
-    missing(one, other).or_else(|| missing(other, one)).or_else(|| one.columns.iter().find_map(differs))
+fn lacking_column(table: &TableSchema, other: &TableSchema) -> Option<String> {
+    let column = table.columns.iter().find(|column| other.column_index(&column.name).is_none())?;
+    Some(format!("column {} is only in one of them", column.name))
+}
+
+fn columns_differ(column: &Column, other: &TableSchema) -> Option<String> {
+    let there = &other.columns[other.column_index(&column.name)?];
+    let (a, b) = (column_text(column), column_text(there));
+    (a != b).then(|| format!("column {}: {a} and {b}", column.name))
 }
 
 fn column_text(column: &Column) -> String {
@@ -274,6 +288,6 @@ mod tests {
         assert!(other(&|t| drop(t.columns.pop())).contains("column v is only in one"));
         assert!(other(&|t| t.columns[0].auto_increment = true).contains("AUTO_INCREMENT"));
         assert!(other(&|t| t.unique_keys.clear()).contains("the unique keys differ: (v)"));
-        assert!(other(&|t| t.primary_key = None).contains("the primary key differ"));
+        assert!(other(&|t| t.primary_key = None).contains("the primary keys differ: (id)"));
     }
 }
