@@ -1,6 +1,6 @@
 //! Whether rows of tables that become one have the same key: looked for at the source before anything is written.
 //!
-//! The keys of all the tables are read, one key of the table after another, and their hashes compared: 16 bytes and a few
+//! The keys of all the tables are read in one consistent view, one key after another, and their hashes compared: 16 bytes and a few
 //! more for each row, for at most [`MOST_ROWS`] rows of one target. A larger group isn't looked through. What comes
 //! later, or is equal only to the target's collation, is found where the rows meet: no row is overwritten by another one,
 //! both are reported.
@@ -55,6 +55,7 @@ pub async fn findings(
                 ));
             }
         }
+        reader.release_table().await?;
     }
     Ok(findings)
 }

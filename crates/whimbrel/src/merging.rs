@@ -48,7 +48,7 @@ impl Task {
         if self.has(Step::Full) {
             findings.extend(self.missing_locks(&merging, &views).await?);
         }
-        if !refused(&findings) {
+        if self.has(Step::Full) && !refused(&findings) {
             findings.extend(collisions::findings(self, &merging, &views).await?);
         }
         checked.add(findings);
