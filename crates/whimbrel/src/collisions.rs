@@ -43,6 +43,8 @@ pub async fn findings(
             findings.push(not_looked_for(&target, rows));
             continue;
         }
+        // One view of all tables: rows may be on their way from one to another.
+        reader.hold_table(first).await?;
         let keys = first.primary_key.iter().chain(&first.unique_keys);
         for key in
             keys.filter(|key| key.parts.iter().all(|part| part.column().is_some() && part.prefix.is_none()))
