@@ -24,14 +24,15 @@ impl Task {
         Merging::new(self.rules.clone(), tables.iter().map(|table| &table.name))
     }
 
-    /// Adds what a fresh task has to know of tables that become one.
+    /// Adds what a fresh task has to know of tables that become one. Later they may differ: statements come to one after
+    /// the other.
     ///
     /// # Errors
     /// A source that can't be read.
-    pub async fn examine_merging(&self, checked: &mut Prechecked) -> Result<(), Failure> {
+    pub async fn examine_merging(&self, checked: &mut Prechecked, fresh: bool) -> Result<(), Failure> {
         let merging = self.merging(&checked.tables);
         let refused = |findings: &[Finding]| findings.iter().any(|one| one.severity == Severity::Error);
-        if merging.groups(&checked.tables).is_empty() || refused(&checked.findings) {
+        if !fresh || merging.groups(&checked.tables).is_empty() || refused(&checked.findings) {
             return Ok(());
         }
         let views = self.views(&checked.tables)?.0;

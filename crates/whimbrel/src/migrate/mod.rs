@@ -271,9 +271,7 @@ impl Run {
         let mut checked =
             precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
         checked.add_proof(self.task.args.home.as_deref());
-        if fresh {
-            task.examine_merging(&mut checked).await?;
-        }
+        task.examine_merging(&mut checked, fresh).await?;
         checked.print();
         checked.refuse_errors()?;
         self.task.examine_target(&mut checked, fresh).await?;

@@ -27,7 +27,7 @@ pub async fn check(args: MigrateArgs) -> Result<Exit, Failure> {
     let mut checked =
         precheck::run(&task.source, &task.target, &task.rules, task.filters(), task.needs(true)).await?;
     checked.add_proof(task.args.home.as_deref());
-    task.examine_merging(&mut checked).await?;
+    task.examine_merging(&mut checked, true).await?;
     checked.print();
     checked.refuse_errors()?;
     let (views, _) = task.views(&checked.tables)?;
