@@ -6,12 +6,12 @@
 //! didn't come to its end is thrown away and begun again with a new view. A table of its own is emptied for that, which
 //! is allowed because it was empty when the task began; from a shared one the rows of the load are taken back.
 
-use whimbrel_connector::Result;
+use whimbrel_connector::{Result, TablePlan, Writer};
 
 use crate::mover::{Mover, Saves};
 use crate::planner::Work;
 use crate::progress::TableStage;
-use crate::state::{self, ChunkDone, EntryStage, Record, TableEntry};
+use crate::state::{self, ChunkDone, EntryStage, Record, TableEntry, TableResult};
 use crate::undo::{self, Undo};
 use crate::worker::{Counted, Worker, loaded_record};
 use crate::{indexes, setaside};
@@ -25,27 +25,14 @@ pub(crate) async fn load(
     let shared = worker.shared;
     let index = work.table.index;
     let plan = shared.tables[index].plan.clone();
-    let name = &plan.source.schema.name;
     shared.progress.tables[index].set_stage(TableStage::Loading);
     counted.begin_again();
     let lock = Record::worker(worker.number);
     let (reader, writer) = worker.connections().await?;
-    // Waits for a transaction of an earlier attempt that may still be under way.
-    writer.begin().await?;
-    lock.put(writer).await?;
-    if plan.merged
-        && let Some(entry) = state::get_table(writer, name).await?
-        && entry.stage != EntryStage::Loading
-    {
-        // It was committed without our being told.
-        writer.rollback().await?;
-        let result = entry.result();
+    if let Some(result) = begin(writer, &plan, &lock).await? {
         counted.committed(&ChunkDone { rows: result.rows, bytes: result.bytes, ..ChunkDone::default() });
         return Ok(indexes::Loaded { index, result });
     }
-    Record::table(name, &TableEntry::loading(name, None)).put(writer).await?;
-    writer.commit().await?;
-    setaside::forget(writer, &plan).await?;
     let saves = if plan.merged {
         undo::take_back(writer, &plan, &lock).await?;
         Saves::Undo(Undo::new(plan.clone()))
@@ -83,4 +70,24 @@ pub(crate) async fn load(
         worker.drop_connections();
     }
     Ok(indexes::Loaded { index, result })
+}
+
+/// Records that the table is being loaded. The result of an earlier attempt at a shared target, where that was committed
+/// without our being told: what it wrote last can't be taken back.
+async fn begin(writer: &mut dyn Writer, plan: &TablePlan, lock: &Record) -> Result<Option<TableResult>> {
+    let name = &plan.source.schema.name;
+    // Waits for a transaction of an earlier attempt that may still be under way.
+    writer.begin().await?;
+    lock.put(writer).await?;
+    if plan.merged
+        && let Some(entry) = state::get_table(writer, name).await?
+        && entry.stage != EntryStage::Loading
+    {
+        writer.rollback().await?;
+        return Ok(Some(entry.result()));
+    }
+    Record::table(name, &TableEntry::loading(name, None)).put(writer).await?;
+    writer.commit().await?;
+    setaside::forget(writer, plan).await?;
+    Ok(None)
 }
