@@ -29,6 +29,7 @@ mod filters;
 mod keyless;
 mod keys;
 mod live_writes;
+mod merging;
 mod names;
 mod objects;
 mod options;

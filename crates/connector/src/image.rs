@@ -12,6 +12,16 @@
 //!           length + 2), bytes of the cell; for a keyless table all columns
 //! ```
 //!
+//! Where several source tables share the target table ([`crate::TablePlan::merged`]), two of them may have a row of the
+//! same key, so the source table is part of the name:
+//!
+//! ```text
+//! 16 bytes  as above
+//! 1 byte    3
+//! 16 bytes  XXH3-128 of  source schema, 0x00, source table
+//! ...       as above, beginning with the byte 1 or 2
+//! ```
+//!
 //! The payload is a frame:
 //!
 //! ```text
@@ -67,6 +77,9 @@ pub struct RowOwner {
     pub columns: Vec<ImageColumn>,
     /// Positions in `columns` of the target's row key; empty for a keyless table.
     pub key: Vec<usize>,
+    /// As in [`TablePlan::merged`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
 }
 
 impl RowOwner {
@@ -83,6 +96,7 @@ impl RowOwner {
             target: plan.target.name.clone(),
             columns,
             key: plan.key.clone(),
+            merged: plan.merged,
         }
     }
 
@@ -92,7 +106,8 @@ impl RowOwner {
 
     /// The state item of a row in this layout.
     pub fn item(&self, row: RowRef<'_>) -> Vec<u8> {
-        row_item(&self.target, &key_bytes(&self.key, row))
+        let key = key_bytes(&self.key, row);
+        if self.merged { merged_item(&self.source, &self.target, &key) } else { row_item(&self.target, &key) }
     }
 
     /// An image in the layout of another version of the source's table: columns by name, those that the image
@@ -136,6 +151,35 @@ fn cells_mean_the_same(old: &DataType, new: &DataType) -> bool {
         }
 }
 
+/// The state item of a row (module documentation).
+pub fn item_of(plan: &TablePlan, row: RowRef<'_>) -> Vec<u8> {
+    let key = row_key_bytes(plan, row);
+    if plan.merged {
+        merged_item(&plan.source.schema.name, &plan.target.name, &key)
+    } else {
+        row_item(&plan.target.name, &key)
+    }
+}
+
+/// What the items of all rows of a plan's source table begin with.
+pub fn prefix_of(plan: &TablePlan) -> Vec<u8> {
+    let target = &plan.target.name;
+    if plan.merged { merged_prefix(&plan.source.schema.name, target) } else { table_prefix(target) }
+}
+
+fn merged_prefix(source: &TableName, target: &TableName) -> Vec<u8> {
+    let mut item = table_prefix(target);
+    item.push(3);
+    item.extend_from_slice(&table_prefix(source));
+    item
+}
+
+fn merged_item(source: &TableName, target: &TableName, key: &[u8]) -> Vec<u8> {
+    let mut item = merged_prefix(source, target);
+    push_key(&mut item, key);
+    item
+}
+
 /// The bytes that stand for a row's key (module documentation).
 pub fn row_key_bytes(plan: &TablePlan, row: RowRef<'_>) -> Vec<u8> {
     key_bytes(&plan.key, row)
@@ -162,6 +206,11 @@ fn key_bytes(key: &[usize], row: RowRef<'_>) -> Vec<u8> {
 /// The item of a row with the key `key` ([`row_key_bytes`]) of a target table.
 pub fn row_item(target: &TableName, key: &[u8]) -> Vec<u8> {
     let mut item = table_prefix(target);
+    push_key(&mut item, key);
+    item
+}
+
+fn push_key(item: &mut Vec<u8>, key: &[u8]) {
     if key.len() <= LONGEST_PLAIN_KEY {
         item.push(1);
         item.extend_from_slice(key);
@@ -169,7 +218,6 @@ pub fn row_item(target: &TableName, key: &[u8]) -> Vec<u8> {
         item.push(2);
         item.extend_from_slice(&xxh3_128(key).to_be_bytes());
     }
-    item
 }
 
 /// What the items of all rows of a target table begin with.
@@ -290,6 +338,8 @@ pub(crate) mod tests {
         let long = row_item(&TableName::new("s".repeat(256), "t".repeat(256)), &[7; 3072]);
         let longest_plain = row_item(&TableName::new("s", "t"), &[7; LONGEST_PLAIN_KEY]);
         assert!(long.len() <= 400 && longest_plain.len() <= 400);
+        let table = TableName::new("s", "t");
+        assert!(merged_item(&table, &table, &[7; LONGEST_PLAIN_KEY]).len() <= 400);
     }
 
     /// Persisted form: these bytes must be what they are for ever.
@@ -300,6 +350,22 @@ pub(crate) mod tests {
         let item = row_item(&plan.target.name, &row_key_bytes(&plan, batch.row(0)));
         let hex: String = item.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "32dff0d44990d38fde5cf88f4f07e5f501030a");
+    }
+
+    /// Persisted form: these bytes must be what they are for ever.
+    #[test]
+    fn the_frozen_item_of_a_merged_table_names_the_source_table() {
+        let merged = plan().merging(true);
+        let batch = row(&merged, 5, None);
+        let hex = |item: &[u8]| item.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let item = item_of(&merged, batch.row(0));
+        assert_eq!(hex(&item), "32dff0d44990d38fde5cf88f4f07e5f503f0732ae37fe3a50d5d53586ee4be66e201030a");
+        assert_eq!(RowOwner::new(&merged).item(batch.row(0)), item);
+        assert!(item.starts_with(&prefix_of(&merged)));
+        assert!(item.starts_with(&table_prefix(&merged.target.name)));
+        let owner = serde_json::to_string(&RowOwner::new(&merged)).unwrap();
+        assert!(owner.ends_with(r#""key":[0],"merged":true}"#), "{owner}");
+        assert!(!serde_json::to_string(&RowOwner::new(&plan())).unwrap().contains("merged"));
     }
 
     #[test]

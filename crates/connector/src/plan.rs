@@ -37,6 +37,9 @@ pub struct TablePlan {
     /// The target has columns, other than generated ones, that the source doesn't have: rows may only be
     /// updated in place, never replaced.
     pub target_has_own_columns: bool,
+    /// Other source tables are written into the same target table. Which of them a row there came from can't be seen
+    /// at it, so its changes are applied exactly once, and no row is ever replaced because one with its key comes.
+    pub merged: bool,
 }
 
 /// Why rows of the source can't be written to the target table.
@@ -106,7 +109,13 @@ impl TablePlan {
             .filter(|key| Some(&key.name) != row_key_name.as_ref())
             .map(|key| unique_key(key, &source.schema))
             .collect();
-        Ok(Self { source, target, columns, key, unique_keys, target_has_own_columns })
+        Ok(Self { source, target, columns, key, unique_keys, target_has_own_columns, merged: false })
+    }
+
+    /// The same plan for a source table that shares its target with others.
+    #[must_use]
+    pub fn merging(self, merged: bool) -> Self {
+        Self { merged, ..self }
     }
 
     /// True where rows can't be told apart by a key.

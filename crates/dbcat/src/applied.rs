@@ -31,6 +31,36 @@ pub fn is_applied(sql: &str, current: Option<&TableSchema>) -> bool {
     }
 }
 
+/// As [`is_applied`], for a statement of one clause that another table may have brought to the common target: there a key
+/// may have another name.
+pub fn is_there(sql: &str, current: Option<&TableSchema>) -> bool {
+    let options = ParseOptions::new(Dialect::mysql(90_700));
+    let parsed = whimbrel_mysql_ddl::parse(sql, &options).map(|statement| statement.body);
+    if let (Ok(Body::AlterTable(alter)), Some(table)) = (&parsed, current)
+        && let [clause] = alter.clauses.as_slice()
+    {
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        match clause {
+            AlterClause::AddIndex(index) if index.kind == IndexKind::Unique => {
+                return table.unique_keys.iter().any(|key| has_parts(key, index));
+            }
+            AlterClause::AddIndex(index) if index.kind != IndexKind::Primary => {
+                return table.indexes.iter().any(|key| has_parts(key, index));
+            }
+            AlterClause::AddForeignKey(key) => {
+                let parent = &key.references.table.name.value;
+                return table.foreign_keys.iter().any(|there| {
+                    same(&there.parent.table, parent)
+                        && there.columns.len() == key.columns.len()
+                        && there.columns.iter().zip(&key.columns).all(|(a, b)| same(a, &b.value))
+                });
+            }
+            _ => {}
+        }
+    }
+    is_applied(sql, current)
+}
+
 /// True for a column that the same statement drops and adds, and for the dropping of a key that it adds: such a name
 /// is there before and after.
 fn is_replaced(clause: &AlterClause, all: &[AlterClause]) -> bool {

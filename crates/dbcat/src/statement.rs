@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use whimbrel_model::{Ddl, TableEffect, TableName};
+use whimbrel_model::{Ddl, TableEffect, TableName, TableSchema};
 use whimbrel_mysql_ddl::ast::{AlterClause, AlterTable, Body};
 use whimbrel_mysql_ddl::{ParseError, ParseOptions};
 
 use crate::clause::{Clauses, Stage, TargetClause};
 use crate::kind::DdlKind;
+use crate::merge;
 use crate::overrides::{self, OverrideRefused};
 use crate::profile::TargetProfile;
 use crate::render::{quoted, quoted_table};
@@ -21,6 +22,8 @@ pub struct TargetStatement {
     pub sql: String,
     /// All rows of the table are gone afterwards.
     pub clears_rows: bool,
+    /// Other source tables become this table too, and may have brought the same statement before.
+    pub merged: bool,
 }
 
 /// Why a statement can't be carried over.
@@ -41,6 +44,10 @@ pub enum StatementError {
     RenamedOverride { table: TableName, from: String, to: String, rule: String },
     #[error("table {0} comes from outside of the migration, so its rows are not at the target")]
     RenamedIn(TableName),
+    #[error("{table} is one of several tables that become {target}: {what}")]
+    Merged { table: TableName, target: TableName, what: &'static str },
+    #[error("{table} would become part of {target}, but they differ: {difference}")]
+    Unlike { table: TableName, target: TableName, difference: String },
 }
 
 /// What a migration has to say about a statement.
@@ -52,6 +59,10 @@ pub struct Routes<'a> {
     pub away: &'a dyn Fn(&TableName) -> TableName,
     /// Which clauses of ALTER TABLE are carried over.
     pub keeps: &'a dyn Fn(DdlKind) -> bool,
+    /// Source tables of which several become one at the target.
+    pub merged: &'a dyn Fn(&TableName) -> bool,
+    /// Such a table of the target as it is now, `None` where it isn't there.
+    pub current: &'a dyn Fn(&TableName) -> Option<TableSchema>,
 }
 
 /// Converts a statement with all its clauses; a table that leaves the migration keeps its new name at the target.
@@ -64,7 +75,8 @@ pub fn convert_statement(
     target: &TargetProfile,
     route: &dyn Fn(&TableName) -> Option<TableName>,
 ) -> Result<Vec<TargetStatement>, StatementError> {
-    let routes = Routes { route, away: &TableName::clone, keeps: &|_| true };
+    let routes =
+        Routes { route, away: &TableName::clone, keeps: &|_| true, merged: &|_| false, current: &|_| None };
     convert_routed(ddl, options, target, routes)
 }
 
@@ -106,6 +118,7 @@ struct Converter<'a> {
 impl Converter<'_> {
     fn convert(mut self, ddl: &Ddl, options: &ParseOptions) -> Result<Vec<TargetStatement>, StatementError> {
         let statement = whimbrel_mysql_ddl::parse(&ddl.sql, options)?;
+        merge::refuse(&statement, &ddl.effects, &self.routes)?;
         match &statement.body {
             Body::TruncateTable(_) => {
                 for effect in &ddl.effects {
@@ -134,7 +147,11 @@ impl Converter<'_> {
     }
 
     fn push(&mut self, table: TableName, sql: String, clears_rows: bool) {
-        self.out.push(TargetStatement { table, sql, clears_rows });
+        self.out.push(TargetStatement { table, sql, clears_rows, merged: false });
+    }
+
+    fn push_merged(&mut self, table: TableName, sql: String) {
+        self.out.push(TargetStatement { table, sql, clears_rows: false, merged: true });
     }
 
     /// CREATE, DROP and RENAME are said by what they do.
@@ -194,6 +211,17 @@ impl Converter<'_> {
         let table = converted.schema.name.clone();
         let schema = format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&table.schema));
         self.push(table.clone(), schema, false);
+        if (self.routes.merged)(&after.name) {
+            if let Some(there) = (self.routes.current)(&table) {
+                merge::refuse_unlike(&after.name, &converted.schema, &there)?;
+            }
+            let create = converted.create.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1);
+            self.push_merged(table.clone(), create);
+            for ddl in converted.indexes.into_iter().chain(converted.foreign_keys) {
+                self.push_merged(table.clone(), ddl.sql);
+            }
+            return Ok(());
+        }
         self.push(table.clone(), converted.create, false);
         for ddl in converted.indexes.into_iter().chain(converted.foreign_keys) {
             self.push(table.clone(), ddl.sql, false);
@@ -254,12 +282,40 @@ impl Converter<'_> {
             self.check_overrides(after)?;
             self.check_renames(before, after, clauses)?;
             let converted = convert_table(after, self.target, &rename);
+            if (self.routes.merged)(before) {
+                self.merged_clauses(before, &table, &converted.schema, clauses)?;
+                continue;
+            }
             let mut converter = Clauses { target: self.target, after: &converted.schema, out: Vec::new() };
             for clause in clauses {
                 converter.add(clause)?;
             }
             let clauses = converter.out;
             self.alter_statements(&table, clauses);
+        }
+        Ok(())
+    }
+
+    /// Each clause by itself, so that those are found which the target has from another table.
+    fn merged_clauses(
+        &mut self,
+        source: &TableName,
+        table: &TableName,
+        after: &TableSchema,
+        clauses: &[AlterClause],
+    ) -> Result<(), StatementError> {
+        let mut stages: BTreeMap<Stage, Vec<String>> = BTreeMap::new();
+        for clause in clauses {
+            let mut converter = Clauses { target: self.target, after, out: Vec::new() };
+            converter.add(clause)?;
+            for part in converter.out {
+                let sql = format!("ALTER TABLE {} {}", quoted_table(table), part.sql);
+                merge::refuse_renamed_column(source, clause, &sql, &self.routes)?;
+                stages.entry(part.stage).or_default().push(sql);
+            }
+        }
+        for sql in stages.into_values().flatten() {
+            self.push_merged(table.clone(), sql);
         }
         Ok(())
     }

@@ -4,9 +4,9 @@
 //! An index that the target has already (an earlier run built it and died before it could say so) is left
 //! alone. The DDL isn't part of any transaction, so the table's entry becomes `done` afterwards.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, FailPoint, Result, Writer};
 use whimbrel_model::TableName;
@@ -26,7 +26,10 @@ pub(crate) struct Loaded {
 pub(crate) const BUILDERS: usize = 2;
 
 /// Takes loaded tables until planner and workers are gone.
-pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<Mutex<UnboundedReceiver<Loaded>>>) -> Result<()> {
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    loaded: Arc<tokio::sync::Mutex<UnboundedReceiver<Loaded>>>,
+) -> Result<()> {
     let mut connections = None;
     loop {
         let next = tokio::select! {
@@ -34,6 +37,7 @@ pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<Mutex<UnboundedReceiver
             next = async { loaded.lock().await.recv().await } => next,
         };
         let Some(table) = next else { return Ok(()) };
+        let Some(table) = shared.waiting.ready(&shared, table) else { continue };
         if !shared.tables[table.index].indexes.is_empty() {
             shared.progress.tables[table.index].set_stage(TableStage::Indexing);
             let mut retry = Retry::new(&shared);
@@ -44,6 +48,39 @@ pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<Mutex<UnboundedReceiver
         }
         shared.progress.tables[table.index].set_stage(TableStage::Done);
         shared.state.finish(table.index, table.result);
+    }
+}
+
+/// Tables with indexes that wait for those that share their target.
+#[derive(Default)]
+pub(crate) struct Waiting(Mutex<HashMap<TableName, Sharing>>);
+
+struct Sharing {
+    left: usize,
+    waits: Option<Loaded>,
+}
+
+impl Waiting {
+    /// The table that can be finished now that this one is loaded.
+    fn ready(&self, shared: &Shared, table: Loaded) -> Option<Loaded> {
+        let task = &shared.tables[table.index];
+        if !task.plan.merged {
+            return Some(table);
+        }
+        let target = &task.plan.target.name;
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sharing = all.entry(target.clone()).or_insert_with(|| Sharing {
+            left: shared.state.unfinished(&shared.tables, target),
+            waits: None,
+        });
+        sharing.left = sharing.left.saturating_sub(1);
+        if task.indexes.is_empty() {
+            shared.progress.tables[table.index].set_stage(TableStage::Done);
+            shared.state.finish(table.index, table.result);
+        } else {
+            sharing.waits = Some(table);
+        }
+        if sharing.left == 0 { sharing.waits.take() } else { None }
     }
 }
 

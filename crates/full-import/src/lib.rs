@@ -8,6 +8,8 @@
 //! - A chunk's rows and the record that they are there are one target transaction, so a killed import resumes
 //!   where it stood and writes nothing twice.
 //! - No row of the target is ever deleted or replaced to make room for another row.
+//! - Several source tables may go into one target table ([`TablePlan::merged`]): each is read in one view with an exact
+//!   position, and what a broken-off load has written is taken back row by row (`undo`), so its siblings' rows stay.
 //! - Memory: at most `workers * 3` batches of `batch_bytes` (two of rows, one of statements), plus one row each
 //!   where a row is larger.
 //!
@@ -28,9 +30,10 @@ mod progress;
 mod setaside;
 mod sizing;
 mod state;
+mod undo;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +41,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Catalog, ConnectorError, ErrorKind, Result, Source, TablePlan, Target};
-use whimbrel_model::Position;
+use whimbrel_model::{Position, TableName};
 
 pub use progress::{ImportProgress, TableProgress, TableStage};
 pub use state::TableResult;
@@ -144,6 +147,7 @@ pub(crate) struct Shared {
     pub statement_size: StatementSize,
     pub state: ImportState,
     pub parked: setaside::ParkedLimit,
+    pub waiting: indexes::Waiting,
     /// For the rare questions about positions.
     pub catalog: Mutex<Box<dyn Catalog>>,
     pub cancel: CancellationToken,
@@ -209,6 +213,7 @@ impl FullImport {
             progress: self.progress,
             state,
             parked: setaside::ParkedLimit::default(),
+            waiting: indexes::Waiting::default(),
             cancel: cancel.child_token(),
         });
         refuse_shared_targets(&shared)?;
@@ -230,21 +235,24 @@ fn table_names(plan: &TablePlan) -> (String, String) {
 }
 
 /// True for a table that is loaded in one piece: rows can't be told apart at the source, so chunks can't be cut, or
-/// at the target, so nothing may be written twice.
+/// at the target, so nothing may be written twice; or the target's rows can't be told from those of other tables.
 pub(crate) fn loads_whole(plan: &TablePlan) -> bool {
-    plan.is_keyless() || plan.source.schema.row_key().is_none()
+    plan.is_keyless() || plan.source.schema.row_key().is_none() || plan.merged
 }
 
-/// A load that has to begin again empties its table, which must be nobody else's.
+/// A table that isn't known to share its target may be emptied, or have its rows replaced. What is taken back of one
+/// that does is named by its key.
 fn refuse_shared_targets(shared: &Shared) -> Result<()> {
     let mut seen = HashMap::new();
     for table in &shared.tables {
-        let whole = loads_whole(&table.plan);
-        let other = seen.insert(&table.plan.target.name, whole);
-        if other.is_some_and(|other| whole || other) {
+        let plan = &table.plan;
+        let keyed = !plan.is_keyless() && plan.source.schema.row_key().is_some();
+        let shares = plan.merged && keyed;
+        let other = seen.insert(&plan.target.name, shares);
+        if (plan.merged && !keyed) || other.is_some_and(|other| !(shares && other)) {
             return Err(ConnectorError::new(
                 ErrorKind::Configuration,
-                format!("table {}", table.plan.target.name),
+                format!("table {}", plan.target.name),
                 "a table without a key can't be merged with another one in the same target table",
             )
             .with_hint("map each table without a key to a target table of its own"));
@@ -253,12 +261,21 @@ fn refuse_shared_targets(shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-/// `--existing stop`: a table that this task hasn't begun to load must be empty.
+/// `--existing stop`: a table that this task hasn't begun to load must be empty; of those that share a target, the
+/// first one that was begun speaks for all.
 async fn refuse_filled_targets(shared: &Arc<Shared>) -> Result<()> {
+    let begun: HashSet<&TableName> = (0..shared.tables.len())
+        .filter(|index| shared.state.has_begun(*index))
+        .map(|index| &shared.tables[index].plan.target.name)
+        .collect();
+    let mut asked = HashSet::new();
     let to_ask: Vec<usize> = (0..shared.tables.len())
         .filter(|index| {
-            let whole = loads_whole(&shared.tables[*index].plan);
-            !shared.state.has_begun(*index) && (whole || shared.options.existing == Existing::Stop)
+            let plan = &shared.tables[*index].plan;
+            let whole = loads_whole(plan);
+            !begun.contains(&plan.target.name)
+                && (whole || shared.options.existing == Existing::Stop)
+                && asked.insert(&plan.target.name)
         })
         .collect();
     if to_ask.is_empty() {
@@ -281,7 +298,10 @@ async fn refuse_filled_targets(shared: &Arc<Shared>) -> Result<()> {
         };
     }
     let Some(index) = filled else { return Ok(()) };
-    let hint = if loads_whole(&shared.tables[index].plan) {
+    let plan = &shared.tables[index].plan;
+    let hint = if plan.merged {
+        "empty the table: whose rows they are couldn't be told once those of several tables are in it"
+    } else if loads_whole(plan) {
         "empty the table: rows of a table without a key can't be told apart"
     } else {
         "empty the table, or choose --existing ignore or --existing overwrite"

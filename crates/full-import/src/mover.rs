@@ -12,6 +12,7 @@ use whimbrel_connector::{
 use whimbrel_model::{CellKind, RowBatch, RowRef};
 
 use crate::state::{ChunkDone, ChunkEntry, Record};
+use crate::undo::Undo;
 use crate::worker::{Counted, OpenTransaction};
 use crate::{Existing, Shared, loads_whole, setaside};
 
@@ -26,6 +27,17 @@ pub(crate) enum Saves {
     Chunk { number: u32, until: Option<KeyBound> },
     /// Nothing: a keyless table begins again.
     Nothing,
+    /// The keys of the rows, by which they are taken back if the table begins again.
+    Undo(Undo),
+}
+
+impl Saves {
+    /// These rows are in the open transaction.
+    fn written(&mut self, rows: &[RowRef<'_>]) {
+        if let Self::Undo(undo) = self {
+            undo.add(rows);
+        }
+    }
 }
 
 pub(crate) struct Mover<'a, 'c> {
@@ -94,7 +106,8 @@ impl<'a, 'c> Mover<'a, 'c> {
             let (part, after) = rest.split_at(self.statement_rows(rest));
             self.insert(writer, part).await?;
             rest = after;
-            if self.transaction.is_due()
+            let full = matches!(&self.saves, Saves::Undo(undo) if undo.is_full());
+            if (full || self.transaction.is_due())
                 && let Some(last) = part.last()
             {
                 self.commit_part(writer, *last).await?;
@@ -123,14 +136,18 @@ impl<'a, 'c> Mover<'a, 'c> {
         shared.check_cancelled()?;
         let begun = Instant::now();
         match writer.insert(self.plan, rows, self.mode).await {
-            Ok(_) => shared.statement_size.took(bytes, begun.elapsed()),
+            Ok(_) => {
+                shared.statement_size.took(bytes, begun.elapsed());
+                self.saves.written(rows);
+            }
             Err(error) if error.policy() == Policy::Park => {
                 if error.kind == ErrorKind::TooLarge && rows.len() > 1 {
                     shared.statement_size.too_large();
                 }
                 let parked = self.counted.parked_since(&self.done);
                 let mut setting = setaside::Setting::new(shared, self.plan, self.mode, parked);
-                setting.insert_in_halves(writer, rows, error).await?;
+                let saves = &mut self.saves;
+                setting.insert_in_halves(writer, rows, error, &mut |part| saves.written(part)).await?;
                 self.done.deferred += setting.aside.deferred;
                 self.done.parked += setting.aside.parked;
             }
@@ -144,12 +161,16 @@ impl<'a, 'c> Mover<'a, 'c> {
 
     /// Commits what has been written up to the row `last` and begins the next transaction.
     async fn commit_part(&mut self, writer: &mut dyn Writer, last: RowRef<'_>) -> Result<()> {
-        if let Saves::Chunk { number, until } = &self.saves {
-            let after = key_bound(self.plan, last);
-            let range = whimbrel_connector::KeyRange { after: after.clone(), until: until.clone() };
-            let entry = ChunkEntry::open(range, self.done);
-            Record::chunk(&self.plan.source.schema.name, *number, &entry).put(writer).await?;
-            self.reached = after;
+        match &mut self.saves {
+            Saves::Chunk { number, until } => {
+                let after = key_bound(self.plan, last);
+                let range = whimbrel_connector::KeyRange { after: after.clone(), until: until.clone() };
+                let entry = ChunkEntry::open(range, self.done);
+                Record::chunk(&self.plan.source.schema.name, *number, &entry).put(writer).await?;
+                self.reached = after;
+            }
+            Saves::Nothing => {}
+            Saves::Undo(undo) => undo.put(writer).await?,
         }
         writer.commit().await?;
         self.counted.committed(&self.done);

@@ -45,7 +45,7 @@ pub(crate) enum Piece {
         number: u32,
         entry: ChunkEntry,
     },
-    /// A keyless table, all of it.
+    /// A table that is loaded in one piece, all of it.
     Whole,
 }
 

@@ -52,12 +52,16 @@ pub(crate) struct Setting<'a> {
     pub aside: Aside,
 }
 
+/// Takes the rows that were written.
+pub(crate) type OnWritten<'w> = &'w mut (dyn for<'r, 'b> FnMut(&'r [RowRef<'b>]) + Send);
+
 impl<'a> Setting<'a> {
     pub fn new(shared: &'a Shared, plan: &'a TablePlan, mode: InsertMode, parked_before: u64) -> Self {
         Self { shared, plan, mode, parked_before, read_at: None, aside: Aside::default() }
     }
 
-    /// Inserts rows, whose insert in one statement failed with `error`, in the writer's open transaction.
+    /// Inserts rows, whose insert in one statement failed with `error`, in the writer's open transaction; `written`
+    /// gets those that are there afterwards.
     ///
     /// # Errors
     /// Whatever isn't about a row; too many parked rows.
@@ -66,12 +70,13 @@ impl<'a> Setting<'a> {
         writer: &mut dyn Writer,
         rows: &[RowRef<'_>],
         error: ConnectorError,
+        written: OnWritten<'_>,
     ) -> Result<()> {
         let mut pending = Vec::new();
         self.halve(writer, rows, error, &mut pending).await?;
         while let Some(part) = pending.pop() {
             match writer.insert(self.plan, part, self.mode).await {
-                Ok(_) => {}
+                Ok(_) => written(part),
                 Err(error) if error.policy() != Policy::Park => return Err(error),
                 Err(error) => self.halve(writer, part, error, &mut pending).await?,
             }
@@ -135,9 +140,9 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Forgets the rows of a table that were set aside: it is loaded again from nothing.
+/// Forgets the rows of a source table that were set aside: it is loaded again from nothing.
 pub(crate) async fn forget(writer: &mut dyn Writer, plan: &TablePlan) -> Result<()> {
-    let prefix = image::table_prefix(&plan.target.name);
+    let prefix = image::prefix_of(plan);
     for kind in [DeferredRow::KIND, ParkedRow::KIND] {
         for entry in writer.state_list(kind, &prefix).await? {
             writer.state_delete(&entry.key).await?;

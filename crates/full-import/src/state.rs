@@ -5,8 +5,9 @@
 //! | `table` | hash of the source table's name ([`table_prefix`], 16 bytes) | [`TableEntry`], JSON |
 //! | `chunk` | the same hash, chunk number (u32, big endian) | [`ChunkEntry`], JSON |
 //! | `worker` | worker number (u32, big endian) | `{"version":1}` |
+//! | `written` | the same hash, number (u32, big endian) | keys of rows, see [`crate::undo`] |
 //!
-//! Every payload has `"version": 1`. A chunk is recorded with its range before it is read, and again in every
+//! Every JSON payload has `"version": 1`. A chunk is recorded with its range before it is read, and again in every
 //! transaction that writes its rows: with what is left of the range and what has been written (`part`), at last
 //! with `done`. Ranges can't be ordered by us (only the source's collation can), so the numbers give the order.
 //!
@@ -255,6 +256,15 @@ impl ImportState {
         &self.loaded[index]
     }
 
+    /// Tables of one target that aren't done, this one included.
+    pub fn unfinished(&self, tables: &[ImportTable], target: &TableName) -> usize {
+        let done =
+            |state: &TableState| state.entry.as_ref().is_some_and(|entry| entry.stage == EntryStage::Done);
+        let of_target =
+            tables.iter().zip(&self.loaded).filter(|(table, _)| table.plan.target.name == *target);
+        of_target.filter(|(_, state)| !done(state)).count()
+    }
+
     /// True where an earlier run may have written rows of this table.
     pub fn has_begun(&self, index: usize) -> bool {
         self.loaded[index].entry.is_some()
@@ -310,7 +320,7 @@ fn decode<'a, T: Deserialize<'a>>(kind: &'static str, payload: &'a [u8]) -> Resu
         .map_err(|error| damaged(kind, "its fields are not as expected").with_source(error))
 }
 
-fn damaged(kind: &str, message: &str) -> ConnectorError {
+pub(crate) fn damaged(kind: &str, message: &str) -> ConnectorError {
     ConnectorError::new(ErrorKind::LocalCorrupt, format!("state entry {kind} at the target"), message)
 }
 
@@ -357,6 +367,12 @@ pub(crate) async fn get_chunk(
 ) -> Result<Option<ChunkEntry>> {
     let payload = writer.state_get(&chunk_key(name, number)).await?;
     payload.map(|payload| decode(CHUNK, &payload)).transpose()
+}
+
+/// The table as recorded.
+pub(crate) async fn get_table(writer: &mut dyn Writer, name: &TableName) -> Result<Option<TableEntry>> {
+    let payload = writer.state_get(&StateKey::new(TABLE, table_prefix(name))).await?;
+    payload.map(|payload| decode(TABLE, &payload)).transpose()
 }
 
 fn chunk_key(name: &TableName, number: u32) -> StateKey {

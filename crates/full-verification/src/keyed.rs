@@ -9,6 +9,9 @@
 //! Both walks end at the row that was the last one when the table's turn came: rows that come later, with a greater key,
 //! are not compared. Otherwise a verification that is slower than the table grows would never end.
 //!
+//! Where several source tables share the target, a range of it holds rows of others as well. So rows are fetched by key
+//! there too, and one of the tables walks the target, asking all of them.
+//!
 //! A chunk whose rows turn out to be larger than its share of memory is compared in parts: what has been read up to
 //! some key is a range of its own. Several workers take chunks of the same table; what they find goes through one
 //! writer of files per table.
@@ -45,10 +48,9 @@ pub(crate) struct TableRun {
 
 impl TableRun {
     pub fn new(shared: &Shared, index: usize) -> Result<Self> {
-        let name = &shared.tables[index].target.schema.name;
         Ok(Self {
             index,
-            files: Mutex::new(Some(Files::new(shared, name)?)),
+            files: Mutex::new(Some(Files::new(shared, index)?)),
             pending: AtomicUsize::new(1),
             begun: Instant::now(),
         })
@@ -90,6 +92,7 @@ pub(crate) async fn plan(
 ) -> Result<()> {
     let table = &shared.tables[run.index];
     let pairing = Pairing::new(table)?;
+    pairing.refuse_unlike(shared, run.index)?;
     let meet = pairing.ranges_meet();
     let mut planner = Planner { shared, sides, run, chunks };
     let rows = planner.chunk_rows(Side::Source).await?;
@@ -98,7 +101,10 @@ pub(crate) async fn plan(
         // A small table: one range is all of it on both sides.
         return planner.hand_out(Side::Source, everything).await;
     }
-    let target_end = planner.bound(Side::Target, Bound::Last).await?;
+    let target_end = match shared.looks_for_extra(run.index) {
+        true => planner.bound(Side::Target, Bound::Last).await?,
+        false => None,
+    };
     let end = planner.bound(Side::Source, Bound::Last).await?;
     if let Some(end) = &end {
         planner.walk(Side::Source, None, end, rows).await?;
@@ -277,7 +283,10 @@ async fn part(
     let mut suspects = Suspects::new(&pairing, loaded.group());
     let rows = match side {
         Side::Target => {
-            look_for_extra(shared, sides, &pairing, &mut loaded, &mut suspects).await?;
+            look_for_extra(shared, sides, index, &mut loaded).await?;
+            for row in loaded.without_partner() {
+                suspects.add(&pairing, Side::Target, row);
+            }
             0
         }
         Side::Source => {
@@ -292,7 +301,7 @@ async fn part(
         }
     };
     drop(loaded);
-    let found = recheck::decide(shared, sides, &pairing, suspects).await?;
+    let found = recheck::decide(shared, sides, index, suspects).await?;
     Ok(Part { rows, digested: false, found, cut })
 }
 
@@ -394,23 +403,17 @@ async fn look_for_partners(
     Ok(())
 }
 
-/// Looks for the target's rows at the source.
-async fn look_for_extra(
-    shared: &Shared,
-    sides: &mut Sides,
-    pairing: &Pairing<'_>,
-    loaded: &mut Loaded,
-    suspects: &mut Suspects,
-) -> Result<()> {
+/// Looks for the target's rows at the source, in all tables that share the target.
+async fn look_for_extra(shared: &Shared, sides: &mut Sides, index: usize, loaded: &mut Loaded) -> Result<()> {
     let source = sides.source(shared).await?;
-    for keys in loaded.keys(pairing, Side::Target, Side::Source) {
-        let found = source.fetch(&pairing.table.plan.source, &keys).await?;
-        for row in found.rows() {
-            loaded.partner(&pairing.key_form(Side::Source, row));
+    for table in std::iter::once(index).chain(shared.siblings(index)) {
+        let pairing = Pairing::new(&shared.tables[table])?;
+        for keys in loaded.keys(&pairing, Side::Target, Side::Source) {
+            let found = source.fetch(&pairing.table.plan.source, &keys).await?;
+            for row in found.rows() {
+                loaded.partner(&pairing.key_form(Side::Source, row));
+            }
         }
-    }
-    for row in loaded.without_partner() {
-        suspects.add(pairing, Side::Target, row);
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ pub(crate) async fn verify(shared: &Shared, sides: &mut Sides, index: usize) -> 
     if outcome.truncated {
         counters.truncated.store(true, Ordering::Relaxed);
     }
-    let mut files = Files::new(shared, &shared.tables[index].target.schema.name)?;
+    let mut files = Files::new(shared, index)?;
     files.write_all(shared, index, &outcome.found)?;
     files.finish()?;
     counters.milliseconds.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);

@@ -8,6 +8,8 @@
 //! - A difference counts only if it is still there after the target has applied everything that was committed
 //!   when the source row was read, and the source row didn't change meanwhile. A row that changes in every
 //!   round is reported as undecided, never as equal.
+//! - Source tables that share a target table ([`TablePlan::merged`]) are compared as their union: each row of each of
+//!   them is looked for at the target, and each row of the target in all of them.
 //! - Nothing is changed at either side. Correction SQL is written, not run; each statement carries the row that it
 //!   expects and its inverse stands beside it.
 //!
@@ -317,6 +319,21 @@ impl Sides {
 }
 
 impl Shared {
+    /// The other tables that share this one's target.
+    pub fn siblings(&self, index: usize) -> impl Iterator<Item = usize> {
+        let plan = &self.tables[index].plan;
+        let shares = move |other: &usize| {
+            let sibling = &self.tables[*other].plan;
+            *other != index && plan.merged && sibling.merged && sibling.target.name == plan.target.name
+        };
+        (0..self.tables.len()).filter(shares)
+    }
+
+    /// The rows of a shared target that no table has are looked for, and counted, once.
+    pub fn looks_for_extra(&self, index: usize) -> bool {
+        self.siblings(index).all(|other| other > index)
+    }
+
     pub fn check_cancelled(&self) -> Result<()> {
         if self.cancel.is_cancelled() {
             return Err(ConnectorError::new(

@@ -1,7 +1,9 @@
 //! What was found, for people and for scripts: per table one difference file and one file of correction SQL.
 //!
 //! `SCHEMA.TABLE.differences.jsonl`: one JSON object a line: `kind` (`missing`, `extra`, `different`, `undecided`),
-//! `key`, `columns` (names that differ), `source` and `target` (column: text; bytes as `0x...`; long values cut).
+//! `key`, `columns` (names that differ), `source` and `target` (column: text; bytes as `0x...`; long values cut). Where
+//! several source tables share the target, each has files of its own, `SCHEMA.TABLE+SCHEMA.SOURCETABLE...`, and a line also
+//! has `table`, the source table, and `also_in`, another one that has a row with this key.
 //! `SCHEMA.TABLE.corrections.sql`: settings of the session, then the statements, each below its inverse as a comment:
 //! deletions first, insertions last, because a row that goes may make room for one that comes. Files of an earlier
 //! verification of the same table are replaced.
@@ -44,6 +46,8 @@ pub(crate) struct Found {
     certain: bool,
     source: Option<RowBatch>,
     target: Option<RowBatch>,
+    /// Another table with the same target that has a row with this key.
+    also_in: Option<TableName>,
 }
 
 impl Found {
@@ -63,7 +67,12 @@ impl Found {
             certain,
             source: source.map(|row| own(&table.plan.source, row)),
             target: target.map(|row| own(&table.target, row)),
+            also_in: None,
         }
+    }
+
+    pub fn also_in(self, table: Option<TableName>) -> Self {
+        Self { also_in: table, ..self }
     }
 
     fn kind(&self) -> DifferenceKind {
@@ -79,6 +88,10 @@ impl Found {
 #[derive(Serialize)]
 struct Line<'a> {
     kind: DifferenceKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also_in: Option<String>,
     key: Map<String, Json>,
     columns: Vec<&'a str>,
     source: Option<Map<String, Json>>,
@@ -109,10 +122,12 @@ pub(crate) struct Files {
 
 impl Files {
     /// Removes what an earlier verification wrote about the table.
-    pub fn new(shared: &Shared, table: &TableName) -> Result<Self> {
+    pub fn new(shared: &Shared, index: usize) -> Result<Self> {
+        let table = &shared.tables[index];
+        let source = table.plan.merged.then_some(&table.plan.source.schema.name);
         let files = Self {
             dir: shared.options.corrections.clone(),
-            name: file_name(table),
+            name: file_name(&table.target.schema.name, source),
             preamble: shared.target.correction_preamble(),
             differences: None,
             parts: [const { None }; 3],
@@ -164,18 +179,33 @@ impl Files {
             (Some(source), Some(target)) => pairing.differing(source, target).collect(),
             _ => Vec::new(),
         };
-        self.write_line(&line(table, kind, columns, source, target))?;
+        let mut line = line(table, kind, columns, source, target);
+        line.also_in = found.also_in.as_ref().map(ToString::to_string);
+        self.write_line(&line)?;
         if kind == DifferenceKind::Undecided {
             return Ok(());
         }
-        let text = match shared.target.correction(&table.plan, &table.target, source, target) {
+        let text = match &found.also_in {
+            Some(other) => format!("-- no correction: {other} has a row with this key too\n"),
+            None => self.correction(shared, table, source, target),
+        };
+        let path = self.path(PARTS[part]);
+        append(&mut self.parts[part], &path, text.as_bytes())
+    }
+
+    fn correction(
+        &self,
+        shared: &Shared,
+        table: &VerifyTable,
+        source: Option<RowRef<'_>>,
+        target: Option<RowRef<'_>>,
+    ) -> String {
+        match shared.target.correction(&table.plan, &table.target, source, target) {
             Ok(correction) => {
                 format!("-- undo: {};\n{};\n", correction.undo.replace('\n', " "), correction.statement)
             }
             Err(error) => format!("-- no correction: {}\n", error.chain().replace('\n', " ")),
-        };
-        let path = self.path(PARTS[part]);
-        append(&mut self.parts[part], &path, text.as_bytes())
+        }
     }
 
     fn write_line(&mut self, line: &Line<'_>) -> Result<()> {
@@ -233,7 +263,7 @@ fn append(file: &mut Option<BufWriter<File>>, path: &Path, bytes: &[u8]) -> Resu
 const LONGEST_NAME: usize = 200;
 
 /// Names hold anything; what isn't plain is written as `%XX`. A name that gets too long by that ends in its hash.
-fn file_name(table: &TableName) -> String {
+fn file_name(table: &TableName, source: Option<&TableName>) -> String {
     let plain = |text: &str| {
         text.bytes().fold(String::new(), |mut out, byte| {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$') {
@@ -244,7 +274,11 @@ fn file_name(table: &TableName) -> String {
             out
         })
     };
-    let name = format!("{}.{}", plain(&table.schema), plain(&table.table));
+    let both = |table: &TableName| format!("{}.{}", plain(&table.schema), plain(&table.table));
+    let name = match source {
+        Some(source) => format!("{}+{}", both(table), both(source)),
+        None => both(table),
+    };
     match name.get(..LONGEST_NAME - 17) {
         Some(begin) if name.len() > LONGEST_NAME => format!("{begin}-{:016x}", xxh3_64(name.as_bytes())),
         _ => name,
@@ -267,6 +301,9 @@ fn line<'a>(
     let key = row.map(|row| fields(schema, row, key_columns.into_iter())).unwrap_or_default();
     Line {
         kind,
+        // One that no table has is none's.
+        table: source.filter(|_| table.plan.merged).map(|_| left.name.to_string()),
+        also_in: None,
         key,
         columns,
         source: source.map(|row| fields(left, row, 0..left.columns.len())),
@@ -317,10 +354,13 @@ mod tests {
 
     #[test]
     fn file_names_are_plain_whatever_the_table_is_called() {
-        assert_eq!(file_name(&TableName::new("a", "b_1$")), "a.b_1$");
-        assert_eq!(file_name(&TableName::new("../x", "é.t")), "%2E%2E%2Fx.%C3%A9%2Et");
-        let long =
-            |last: &str| file_name(&TableName::new("库".repeat(64), format!("{}{last}", "表".repeat(63))));
+        assert_eq!(file_name(&TableName::new("a", "b_1$"), None), "a.b_1$");
+        assert_eq!(file_name(&TableName::new("../x", "é.t"), None), "%2E%2E%2Fx.%C3%A9%2Et");
+        let long = |last: &str| {
+            file_name(&TableName::new("库".repeat(64), format!("{}{last}", "表".repeat(63))), None)
+        };
+        let (orders, shard) = (TableName::new("a", "orders"), TableName::new("a", "orders_1"));
+        assert_eq!(file_name(&orders, Some(&shard)), "a.orders+a.orders_1");
         assert_eq!(long("一").len(), 200);
         assert_ne!(long("一"), long("二"));
     }

@@ -7,8 +7,7 @@ use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, Result};
 use whimbrel_model::schema::Key;
 use whimbrel_model::{CellKind, DataType, Date, DateTime, RowBatch, RowRef, TableSchema, Time, ValueRef};
 
-use crate::VerifyTable;
-use crate::canonical;
+use crate::{Shared, VerifyTable, canonical};
 
 /// Which side a row comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +52,40 @@ impl<'a> Pairing<'a> {
         Ok((at(source)?, at(target)?))
     }
 
+    /// Tables that share a target are asked for each other's keys as they are.
+    ///
+    /// # Errors
+    /// One that has another key.
+    pub fn refuse_unlike(&self, shared: &Shared, index: usize) -> Result<()> {
+        for sibling in shared.siblings(index) {
+            let other = Pairing::new(&shared.tables[sibling])?;
+            let types = |pairing: &Pairing<'_>| {
+                let (schema, key) = pairing.key_of(Side::Source);
+                key.into_iter().map(|at| schema.columns[at].data_type.clone()).collect::<Vec<_>>()
+            };
+            if types(self) != types(&other) {
+                let (one, other) =
+                    (&self.table.plan.source.schema.name, &other.table.plan.source.schema.name);
+                let message =
+                    format!("its key is of other types than that of {other}, with which it shares a target");
+                return Err(ConnectorError::new(ErrorKind::SchemaMismatch, format!("table {one}"), message)
+                    .with_hint("give both tables the same key"));
+            }
+        }
+        Ok(())
+    }
+
     /// True where a range of the source's key, given to the target, holds the same rows: the same columns in
     /// the same order and direction, of types that every server orders alike. Text qualifies under a binary
-    /// collation only.
+    /// collation only. Never where the target has rows of other tables too.
     pub fn ranges_meet(&self) -> bool {
         let (source, target) = (&self.table.plan.source.schema, &self.table.target.schema);
         let directions = |schema: &TableSchema| {
             let parts = schema.row_key().map(|key| key.parts.as_slice()).unwrap_or_default();
             parts.iter().map(|part| part.descending).collect::<Vec<_>>()
         };
-        self.source_key == self.target_key
+        !self.table.plan.merged
+            && self.source_key == self.target_key
             && directions(source) == directions(target)
             && self
                 .source_key

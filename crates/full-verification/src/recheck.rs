@@ -9,6 +9,9 @@
 //! 4. read the rest from the source once more: where the row is still what it was in 1., the round speaks for a
 //!    difference; where it has changed, it says nothing.
 //!
+//! Where several source tables share the target, a row that this table lacks may be another one's, which is compared
+//! there. One that both have is a collision: the target can hold one of them only, and no correction is written.
+//!
 //! A row that goes to and fro between two values may deceive one round: it was something else just while the
 //! target was read. So several rounds in a row have to find the same two rows, and each change that was seen in
 //! between asks for more of them.
@@ -16,7 +19,7 @@
 use std::collections::HashMap;
 
 use whimbrel_connector::Result;
-use whimbrel_model::{RawCell, RowBatch, RowRef};
+use whimbrel_model::{RawCell, RowBatch, RowRef, TableName};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::output::Found;
@@ -121,9 +124,10 @@ impl Rows {
 pub(crate) async fn decide(
     shared: &Shared,
     sides: &mut Sides,
-    pairing: &Pairing<'_>,
+    index: usize,
     mut suspects: Suspects,
 ) -> Result<Vec<Found>> {
+    let pairing = &Pairing::new(&shared.tables[index])?;
     let mut certain = Vec::new();
     let rounds = shared.options.rounds.max(1);
     for round in 1..=rounds {
@@ -132,6 +136,8 @@ pub(crate) async fn decide(
         }
         shared.check_cancelled()?;
         let before = fetch(shared, sides, pairing, &suspects, Side::Source).await?;
+        let elsewhere = elsewhere(shared, sides, index, &suspects).await?;
+        suspects.rows.retain(|form, _| before.row(form).is_some() || !elsewhere.contains_key(form));
         let position = sides.read_position(shared).await?;
         shared.applied.wait_for(&position).await?;
         let found = fetch(shared, sides, pairing, &suspects, Side::Target).await?;
@@ -152,17 +158,37 @@ pub(crate) async fn decide(
                 _ => false,
             };
             let seen = (hash(again), hash(target));
+            let found = |certain| {
+                Found::new(certain, pairing.table, again, target).also_in(elsewhere.get(form).cloned())
+            };
             if suspect.looks.differ(seen, unchanged, shared.options.confirmations) {
-                certain.push(Found::new(true, pairing.table, again, target));
+                certain.push(found(true));
                 return false;
             }
             if round == rounds {
-                certain.push(Found::new(false, pairing.table, again, target));
+                certain.push(found(false));
             }
             true
         });
     }
     Ok(certain)
+}
+
+/// Which suspects other tables with the same target have, and a table that has them.
+async fn elsewhere(
+    shared: &Shared,
+    sides: &mut Sides,
+    index: usize,
+    suspects: &Suspects,
+) -> Result<HashMap<Vec<u8>, TableName>> {
+    let mut held = HashMap::new();
+    for sibling in shared.siblings(index) {
+        let pairing = Pairing::new(&shared.tables[sibling])?;
+        let rows = fetch(shared, sides, &pairing, suspects, Side::Source).await?;
+        let name = &pairing.table.plan.source.schema.name;
+        held.extend(rows.at.into_keys().map(|form| (form, name.clone())));
+    }
+    Ok(held)
 }
 
 fn hash(row: Option<RowRef<'_>>) -> u128 {

@@ -7,12 +7,14 @@
 //! [`ApplyError::Mismatch`], and the caller does the same changes again with [`crate::careful`].
 //!
 //! Where changes may have been applied before (*idempotent*), every touched key is deleted and counts don't
-//! matter; a key that is only *called* equal by the target's collation isn't touched.
+//! matter; a key that is only *called* equal by the target's collation isn't touched. Changes of a table that shares its
+//! target with others never have been: they are strict throughout, and a row of such a table that isn't set aside is the
+//! one at the target (`docs/dev/merging.md`).
 //!
 //! Other tables are applied in the source's order; neighbouring insertions or deletions of one table share
 //! statements.
 
-use whimbrel_connector::image::{row_item, row_key_bytes};
+use whimbrel_connector::image::item_of;
 use whimbrel_connector::{DeferredRow, InsertMode, ParkedRow, Policy, Result, StateKey, TablePlan, Writer};
 use whimbrel_model::{CellKind, Change, Position, RawCell, RowBatch, RowRef};
 
@@ -74,12 +76,14 @@ impl Applier<'_> {
         let window = self.window;
         let table = &window.parts[net.part as usize].table;
         let mut kept = Vec::with_capacity(net.rows.len());
-        for row in net.rows.drain(..) {
+        for mut row in net.rows.drain(..) {
             let item = item_of(&table.plan, image(window, row.any));
             match self.aside_of(&item) {
                 None => kept.push(row),
                 Some(Aside::Deferred) => {
                     self.drop_deferred(item).await?;
+                    // What the target has under this key then is another table's.
+                    row.before = row.before.filter(|_| !table.plan.merged);
                     kept.push(row);
                 }
                 Some(Aside::Parked) => {
@@ -96,7 +100,7 @@ impl Applier<'_> {
 
     async fn delete_merged(&mut self, net: &NetTable) -> Result<(), ApplyError> {
         let table = &self.window.parts[net.part as usize].table;
-        let idempotent = self.window.idempotent;
+        let idempotent = self.window.idempotent && !table.plan.merged;
         let key_of = |row: &NetRow| if idempotent { Some(row.any) } else { row.before };
         let rows: Vec<RowRef<'_>> =
             net.rows.iter().filter_map(key_of).map(|at| image(self.window, at)).collect();
@@ -234,6 +238,12 @@ impl Applier<'_> {
             self.effects.set_aside(key.item, None);
             return Ok(false);
         };
+        if plan.merged && after.is_none() {
+            // The row is neither here nor there.
+            self.session.writer.state_delete(&key).await?;
+            self.effects.set_aside(key.item, None);
+            return Ok(true);
+        }
         let mut parked = crate::parked::decode(&payload)?;
         crate::parked::follow_layout(&mut parked, plan);
         parked.queue(after);
@@ -262,11 +272,6 @@ pub fn key_only(plan: &TablePlan, row: RowRef<'_>) -> RowBatch {
 pub async fn overwrite(writer: &mut dyn Writer, plan: &TablePlan, row: RowRef<'_>) -> Result<u64> {
     let key = key_only(plan, row);
     writer.update(plan, key.row(0), row).await
-}
-
-/// The state item of a row.
-pub fn item_of(plan: &TablePlan, row: RowRef<'_>) -> Vec<u8> {
-    row_item(&plan.target.name, &row_key_bytes(plan, row))
 }
 
 /// The text and byte columns of a row's key in a form that is the same for the source's row and the target's

@@ -10,6 +10,16 @@
 //!
 //! A row of another key is never changed or removed to make room. A change of the row key that can't be done
 //! in place is a deletion and an insertion.
+//!
+//! In a target that several tables share, a row that is there under a key may be another table's. So nothing is applied
+//! idempotently, what is set aside of a table isn't at the target in an older version, and:
+//!
+//! | meets | shared target |
+//! |---|---|
+//! | update or delete without its row | foreign change; the row is inserted where its key is free, else parked |
+//! | insert, a row with its key or on a unique key is there | parked with both rows; in the overlap deferred |
+//! | a change of a deferred row | the insertion of its new image |
+//! | a deletion of a parked row | the entry goes |
 
 use whimbrel_connector::{
     ConnectorError, DeferredRow, ErrorKind, InsertMode, ParkedRow, Policy, Result, TablePlan,
@@ -17,7 +27,9 @@ use whimbrel_connector::{
 use whimbrel_model::{Change, RowBatch, RowRef};
 
 use crate::ForeignPolicy;
-use crate::apply::{Applier, comparable_key, item_of, overwrite};
+use whimbrel_connector::image::item_of;
+
+use crate::apply::{Applier, comparable_key, overwrite};
 use crate::aside::Aside;
 use crate::checkpoint::{ForeignAction, ForeignKind, ForeignRecord, encode};
 use crate::table::ApplyTable;
@@ -29,7 +41,7 @@ impl Applier<'_> {
         let window = self.window;
         let table = &window.part(loc).table;
         self.follow_foreign_keys(loc).await?;
-        let idempotent = window.idempotent && !table.plan.is_keyless();
+        let idempotent = window.idempotent && !table.plan.is_keyless() && !table.plan.merged;
         match (window.change(loc), idempotent) {
             (Change::Insert { after }, false) => self.insert(table, None, after).await,
             (Change::Insert { after }, true) => self.put(table, after).await,
@@ -61,12 +73,45 @@ impl Applier<'_> {
         }
     }
 
+    /// Sets a row of a shared target aside; nothing of it is there.
+    async fn set_aside(
+        &mut self,
+        table: &ApplyTable,
+        before: Option<RowRef<'_>>,
+        after: RowRef<'_>,
+        error: ConnectorError,
+    ) -> Result<()> {
+        refuse_partial(table, after)?;
+        match &error.kind {
+            ErrorKind::DuplicateKey { key } if self.window.idempotent => {
+                // The tables were read at different moments, so it may be a row that has moved from one to another.
+                let row = DeferredRow::new(&table.plan, after, self.at.clone(), key);
+                let key = row.state_key();
+                self.session.writer.state_put(&key, &row.encode()).await?;
+                self.effects.set_aside(key.item, Some(Aside::Deferred));
+                Ok(())
+            }
+            _ => {
+                let other = self.other_row(table, after, &error).await?;
+                self.park(&table.plan, before, Some(after), error, other.as_ref()).await
+            }
+        }
+    }
+
     async fn update(&mut self, table: &ApplyTable, before: RowRef<'_>, after: RowRef<'_>) -> Result<()> {
         let plan = &table.plan;
         let moves = !plan.is_keyless() && !table.same_key(before, after);
         if moves && (self.is_parked(plan, before) || self.is_parked(plan, after)) {
             self.remove(table, before).await?;
             return self.insert(table, Some(before), after).await;
+        }
+        if plan.merged && self.aside_of(&item_of(plan, before)) == Some(Aside::Deferred) {
+            refuse_partial(table, after)?;
+            self.drop_deferred(item_of(plan, before)).await?;
+            return self.insert(table, Some(before), after).await;
+        }
+        if plan.merged && self.is_parked(plan, before) {
+            refuse_partial(table, after)?;
         }
         if self.queued(plan, before, Some(after)).await? {
             return Ok(());
@@ -78,6 +123,10 @@ impl Applier<'_> {
                 self.remove(table, before).await?;
                 self.insert(table, Some(before), after).await
             }
+            Err(error) if error.policy() == Policy::Park && plan.merged => {
+                self.session.writer.delete(plan, &[before]).await?;
+                self.set_aside(table, Some(before), after, error).await
+            }
             Err(error) => {
                 let other = self.other_row(table, after, &error).await?;
                 self.park(plan, Some(before), Some(after), error, other.as_ref()).await
@@ -87,10 +136,14 @@ impl Applier<'_> {
 
     async fn remove(&mut self, table: &ApplyTable, before: RowRef<'_>) -> Result<()> {
         let plan = &table.plan;
+        if plan.merged && self.aside_of(&item_of(plan, before)) == Some(Aside::Deferred) {
+            return self.drop_deferred(item_of(plan, before)).await;
+        }
         if self.queued(plan, before, None).await? {
             return Ok(());
         }
         match self.session.writer.delete(plan, &[before]).await {
+            Err(error) if plan.merged => Err(error),
             Ok(0) if table.group.is_some_and(|group| group.child) => Ok(()),
             Ok(0) => self.foreign(table, before, ForeignKind::DeleteMissing).await.map(drop),
             Ok(_) => Ok(()),
@@ -109,13 +162,27 @@ impl Applier<'_> {
         if !expected
             && self.foreign(table, before, ForeignKind::UpdateMissing).await? == ForeignAction::Ignored
         {
-            return Ok(());
+            if !table.plan.merged {
+                return Ok(());
+            }
+            refuse_partial(table, after)?;
+            // Without an entry the next change would reach whatever row comes under this key.
+            let object = table.target().to_string();
+            let error =
+                ConnectorError::new(ErrorKind::RowRefused, object, "somebody else has removed the row");
+            return self.park(&table.plan, Some(before), Some(after), error, None).await;
         }
         if expected {
             return self.put(table, after).await;
         }
+        if table.plan.merged {
+            refuse_partial(table, after)?;
+        }
         match self.session.writer.insert(&table.plan, &[after], InsertMode::Plain).await {
             Ok(_) => Ok(()),
+            Err(error) if error.policy() == Policy::Park && table.plan.merged => {
+                self.set_aside(table, Some(before), after, error).await
+            }
             Err(error) => {
                 let other = self.other_row(table, after, &error).await?;
                 self.park(&table.plan, Some(before), Some(after), error, other.as_ref()).await
@@ -132,6 +199,9 @@ impl Applier<'_> {
         error: ConnectorError,
     ) -> Result<()> {
         let plan = &table.plan;
+        if plan.merged {
+            return self.set_aside(table, before, after, error).await;
+        }
         if !plan.is_keyless() && self.own_row(table, after).await? {
             if table.group.is_none_or(|group| !group.child)
                 && self.foreign(table, after, ForeignKind::InsertPresent).await? == ForeignAction::Ignored
@@ -399,6 +469,16 @@ impl Applier<'_> {
         let ErrorKind::DuplicateKey { key } = &error.kind else { return Ok(None) };
         other_row(self.session.writer.as_mut(), table, key, row).await
     }
+}
+
+/// A row that isn't at the target can be kept or inserted only with all its columns.
+fn refuse_partial(table: &ApplyTable, after: RowRef<'_>) -> Result<()> {
+    if !table.has_unknown(after) {
+        return Ok(());
+    }
+    let message = "a row that isn't at the target changed, and the log doesn't hold all of its columns";
+    Err(ConnectorError::new(ErrorKind::LogUnusable, table.source().to_string(), message)
+        .with_hint("set binlog_row_image=FULL for every session at the source and begin anew"))
 }
 
 /// The row of the target that a row clashes with on a unique key, or on the row key.

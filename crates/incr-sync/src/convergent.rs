@@ -2,7 +2,7 @@
 //!
 //! Every lane commits on its own, with an [`InFlight`] entry that says how far beyond the checkpoint the
 //! target may be. At the barrier, when all lanes have committed, one more transaction carries the checkpoint and
-//! the changes of keyless tables, which thereby happen exactly once. After a crash in between, the changes from
+//! the changes of keyless tables and of those that share a target, which thereby happen exactly once. After a crash in between, the changes from
 //! the checkpoint to the entries' furthest `until` are applied idempotently.
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::window::{Loc, Window};
 const WORTH_SPLITTING: usize = 256;
 
 /// Changes that may be repeated, and those that may not.
-pub fn by_keylessness(window: &Window) -> (Vec<Loc>, Vec<Loc>) {
-    window.locs().partition(|loc| !window.part(*loc).table.plan.is_keyless())
+pub fn by_repeatability(window: &Window) -> (Vec<Loc>, Vec<Loc>) {
+    window.locs().partition(|loc| window.part(*loc).table.is_repeatable())
 }
 
 /// Applies a window that ends with a whole transaction, checkpoint included.
@@ -33,12 +33,12 @@ pub async fn run_window(
     window: &Arc<Window>,
 ) -> Result<()> {
     let Some(end) = &window.end else { return Ok(()) };
-    let (keyed, keyless) = by_keylessness(window);
-    let rest = if keyed.len() < WORTH_SPLITTING || sessions.len() < 2 {
+    let (repeatable, once) = by_repeatability(window);
+    let rest = if repeatable.len() < WORTH_SPLITTING || sessions.len() < 2 {
         window.locs().collect()
     } else {
-        run_keyed(sessions, shared, window, &keyed, &end.position).await?;
-        keyless
+        run_repeatable(sessions, shared, window, &repeatable, &end.position).await?;
+        once
     };
     let Some(session) = sessions.first_mut() else { return Err(no_session()) };
     let work = Work {
@@ -54,7 +54,7 @@ pub async fn run_window(
 }
 
 /// Applies changes on all lanes; when it returns, all have committed.
-pub async fn run_keyed(
+pub async fn run_repeatable(
     sessions: &mut Vec<Session>,
     shared: &Arc<Shared>,
     window: &Arc<Window>,

@@ -6,7 +6,7 @@
 //! looked up at the target: each step is all or nothing there, so tables that look as before weren't touched by it,
 //! or by one that shows nowhere and can be repeated. Statements before the one that the entry names are done. Where nobody knows what the tables looked like (a schema that
 //! was read after the statement while the log is read from before it, a refused statement that a person may
-//! have run by hand), [`DdlConverter::already_applied`] looks for the step's effect.
+//! have run by hand, a table into which several go, each of which brings the statement), [`DdlConverter::already_applied`] looks for the step's effect.
 
 use std::collections::BTreeSet;
 
@@ -97,6 +97,7 @@ fn edited_step(sql: &str, tables: &[TableName]) -> DdlStep {
         table,
         sql: sql.to_owned(),
         clears_rows: matches!(first.as_str(), "TRUNCATE" | "DROP"),
+        merged: false,
     }
 }
 
@@ -148,7 +149,9 @@ impl Steps<'_> {
     async fn has_happened(&mut self, step: &DdlStep, progress: &DdlProgress) -> Result<bool> {
         match &progress.before {
             Some(before) if progress.begun => Ok(self.looks(step).await? != *before),
-            _ if progress.begun || self.record.overlap => self.converter.already_applied(step).await,
+            _ if progress.begun || self.record.overlap || step.merged => {
+                self.converter.already_applied(step).await
+            }
             _ => Ok(false),
         }
     }

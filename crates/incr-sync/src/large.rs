@@ -2,7 +2,8 @@
 //!
 //! `transaction` mode: all pieces in one target transaction, which commits with the checkpoint. Nothing else is
 //! under way meanwhile. `convergent` mode: each piece commits over all lanes like a window without a
-//! checkpoint; only changes of keyless tables stay in one open transaction, which commits with the checkpoint.
+//! checkpoint; only changes of keyless tables and of those that share a target stay in one open transaction, which
+//! commits with the checkpoint.
 //!
 //! When the open transaction is lost, or a piece needs to be done row by row (a statement of many rows may have
 //! written a part), everything is read again from the checkpoint. Pieces are cut at the same places then, so
@@ -14,7 +15,7 @@ use whimbrel_connector::{FailPoint, Result};
 
 use crate::ApplyMode;
 use crate::apply::Applier;
-use crate::convergent::{by_keylessness, run_keyed};
+use crate::convergent::{by_repeatability, run_repeatable};
 use crate::effects::Effects;
 use crate::engine::Engine;
 use crate::run::publish;
@@ -48,14 +49,14 @@ impl Engine {
         let held = match self.shared.options.mode {
             ApplyMode::Transaction => window.locs().collect(),
             ApplyMode::Convergent => {
-                let (keyed, keyless) = by_keylessness(&window);
+                let (repeatable, once) = by_repeatability(&window);
                 self.resume_until = self.resume_until.max(window.last_sequence);
                 if self.sessions.is_empty() {
                     // The only session holds the open transaction.
                     window.locs().collect()
                 } else {
-                    run_keyed(&mut self.sessions, &self.shared, &window, &keyed, &at).await?;
-                    keyless
+                    run_repeatable(&mut self.sessions, &self.shared, &window, &repeatable, &at).await?;
+                    once
                 }
             }
         };

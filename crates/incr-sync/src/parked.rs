@@ -71,7 +71,9 @@ pub async fn retry(writer: &mut dyn Writer, catalog: &mut dyn Catalog, item: &[u
 pub async fn edit(writer: &mut dyn Writer, item: &[u8], sql: &str) -> Result<Retried> {
     let key = StateKey::new(ParkedRow::KIND, item);
     let Some(payload) = writer.state_get(&key).await? else { return Ok(Retried::Unknown) };
-    let schema = decode(&payload)?.owner.target.schema;
+    let owner = decode(&payload)?.owner;
+    refuse_merged(&owner)?;
+    let schema = owner.target.schema;
     writer.begin().await?;
     let written = match writer.execute(&schema, sql).await {
         Ok(_) => writer.state_delete(&key).await,
@@ -89,11 +91,24 @@ pub async fn edit(writer: &mut dyn Writer, item: &[u8], sql: &str) -> Result<Ret
 /// Forgets a parked row: the target stays as it is. False: no such entry.
 pub async fn skip(writer: &mut dyn Writer, item: &[u8]) -> Result<bool> {
     let key = StateKey::new(ParkedRow::KIND, item);
-    let there = writer.state_get(&key).await?.is_some();
-    if there {
-        writer.state_delete(&key).await?;
+    let Some(payload) = writer.state_get(&key).await? else { return Ok(false) };
+    refuse_merged(&decode(&payload)?.owner)?;
+    writer.state_delete(&key).await?;
+    Ok(true)
+}
+
+/// In a target that several tables share, the entry is what keeps later changes of the row from the other table's row
+/// under the same key.
+fn refuse_merged(owner: &RowOwner) -> Result<()> {
+    if !owner.merged {
+        return Ok(());
     }
-    Ok(there)
+    Err(ConnectorError::new(
+        ErrorKind::Unsupported,
+        format!("a row of {} parked for {}", owner.source, owner.target),
+        "while its table has the row, it can't be given up: later changes of it would meet another table's row",
+    )
+    .with_hint("delete the row at the source, or change its key there: then the entry goes by itself; or retry it"))
 }
 
 async fn write_current(writer: &mut dyn Writer, plan: &TablePlan, parked: &ParkedRow) -> Result<()> {
@@ -101,6 +116,7 @@ async fn write_current(writer: &mut dyn Writer, plan: &TablePlan, parked: &Parke
     let before = parked.before.as_ref().and_then(|batch| batch.rows().next());
     let refused = parked.refused.as_ref().and_then(|batch| batch.rows().next());
     match current {
+        None if plan.merged => Ok(()),
         None => {
             // A keyless row is known by its old values only; one with a key by any of its images.
             let gone = if plan.is_keyless() { before } else { before.or(refused) };
@@ -109,6 +125,8 @@ async fn write_current(writer: &mut dyn Writer, plan: &TablePlan, parked: &Parke
                 None => Ok(()),
             }
         }
+        // Nothing of the row is at the target.
+        Some(row) if plan.merged => writer.insert(plan, &[row], InsertMode::Plain).await.map(drop),
         Some(row) => {
             let updated = match before {
                 Some(before) if plan.is_keyless() => writer.update(plan, before, row).await?,
@@ -146,14 +164,15 @@ pub(crate) async fn plan_of(owner: &RowOwner, catalog: &mut dyn Catalog) -> Resu
         comment: String::new(),
         auto_increment: None,
     };
-    TablePlan::new(Arc::new(TableVersion::new(0, source)), Arc::new(target)).map_err(|error| {
+    let plan = TablePlan::new(Arc::new(TableVersion::new(0, source)), Arc::new(target)).map_err(|error| {
         ConnectorError::new(
             ErrorKind::SchemaMismatch,
             owner.target.to_string(),
             "the parked row no longer fits the target table",
         )
         .with_source(error)
-    })
+    })?;
+    Ok(plan.merging(owner.merged))
 }
 
 pub(crate) fn decode(payload: &[u8]) -> Result<ParkedRow> {

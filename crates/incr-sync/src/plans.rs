@@ -55,15 +55,16 @@ impl Plans {
         let is_left_out = |name: &str| {
             left_out.is_some_and(|columns| columns.iter().any(|one| one.eq_ignore_ascii_case(name)))
         };
-        let plan =
-            TablePlan::leaving_out(version.clone(), schema.clone(), &is_left_out).map_err(|error| {
+        let plan = TablePlan::leaving_out(version.clone(), schema.clone(), &is_left_out)
+            .map_err(|error| {
                 ConnectorError::new(
                     ErrorKind::SchemaMismatch,
                     source.to_string(),
                     "rows of the source don't fit the target table",
                 )
                 .with_source(error)
-            })?;
+            })?
+            .merging(self.router.merges(source));
         let table = Arc::new(ApplyTable::new(plan, self.groups.get(&schema.name).copied()));
         self.by_version.insert(version.id, table.clone());
         Ok(table)
@@ -96,11 +97,23 @@ impl Plans {
             let entry = LeftOut::whole_table(target.clone());
             return writer.state_put(&entry.state_key(), &encode(&entry)).await;
         };
+        let lacks = |name: &&String| there.column_index(name).is_none();
+        let columns: Vec<String> =
+            source.columns.iter().map(|column| &column.name).filter(lacks).cloned().collect();
+        self.leave_out_columns(writer, target, &columns).await
+    }
+
+    /// From here on, rows for a target are written without these columns, as long as it doesn't have them.
+    pub async fn leave_out_columns(
+        &mut self,
+        writer: &mut dyn Writer,
+        target: &TableName,
+        more: &[String],
+    ) -> Result<()> {
         let mut columns = self.left_out.remove(target).unwrap_or_default();
-        for column in &source.columns {
-            let known = columns.iter().any(|one| one.eq_ignore_ascii_case(&column.name));
-            if !known && there.column_index(&column.name).is_none() {
-                columns.push(column.name.clone());
+        for column in more {
+            if !columns.iter().any(|one| one.eq_ignore_ascii_case(column)) {
+                columns.push(column.clone());
             }
         }
         if !columns.is_empty() {

@@ -84,7 +84,10 @@ impl Engine {
         match policy {
             DdlPolicy::Apply | DdlPolicy::Partly => {
                 let goes_without = policy == DdlPolicy::Partly || record.edited.is_some();
+                let read_later = self.read_later(&record);
                 match self.carry(record).await? {
+                    // The copy of the table is of a later moment, and what it shares its target with isn't meant.
+                    Carried::Refused(_) if read_later => return Ok(None),
                     Carried::Refused(refusal) => return Ok(Some(refusal)),
                     Carried::Done => self.schema_changed(ddl).await?,
                     Carried::Nothing => {}
@@ -92,6 +95,7 @@ impl Engine {
                 if goes_without {
                     self.leave_out(ddl).await?;
                 }
+                self.leave_out_dropped(ddl).await?;
                 Ok(None)
             }
             DdlPolicy::Skip => {
@@ -174,6 +178,24 @@ impl Engine {
         self.plans.clear();
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         self.shared.holds.load(session.writer.as_mut()).await
+    }
+
+    /// True where a statement is only about tables that share their targets and were copied after it.
+    fn read_later(&self, record: &Record<'_>) -> bool {
+        let mut tables = record.ddl.effects.iter().map(|effect| effect.before.as_ref());
+        !record.ddl.effects.is_empty()
+            && tables.all(|table| {
+                table.is_some_and(|table| self.router.merges(table) && record.read_later.contains(table))
+            })
+    }
+
+    /// A column that one of several tables has dropped is gone at their common target.
+    async fn leave_out_dropped(&mut self, ddl: &Ddl) -> Result<()> {
+        for (target, column) in self.converter.dropped_columns(ddl) {
+            let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+            self.plans.leave_out_columns(session.writer.as_mut(), &target, &[column]).await?;
+        }
+        Ok(())
     }
 
     /// A statement queues behind another one; what else it touches is held from here on.

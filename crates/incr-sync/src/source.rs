@@ -28,6 +28,11 @@ pub trait Router: Send + Sync {
     /// The target of a source table; `None` where its changes aren't wanted.
     fn target(&self, source: &TableName) -> Option<TableName>;
 
+    /// True where other source tables have the same target, now or later.
+    fn merges(&self, _: &TableName) -> bool {
+        false
+    }
+
     /// Schemas of the target that [`Router::target`] may name, as far as they are known. Their foreign keys are
     /// read before the first change is applied.
     fn target_schemas(&self) -> Vec<String>;
@@ -42,6 +47,8 @@ pub struct DdlStep {
     pub sql: String,
     /// All rows of the table are gone afterwards (TRUNCATE, DROP).
     pub clears_rows: bool,
+    /// Other source tables have the same target, so the step may have come with one of them.
+    pub merged: bool,
 }
 
 /// What is done about a statement.
@@ -75,6 +82,12 @@ pub trait DdlConverter: Send + Sync {
     /// # Errors
     /// [`whimbrel_connector::ErrorKind::UnsupportedStatement`] where it can't be carried over.
     async fn convert(&self, ddl: &Ddl) -> Result<Vec<DdlStep>>;
+
+    /// Columns that a statement drops at a target that several source tables share: the other tables may have them a
+    /// while longer, and their rows are written without.
+    fn dropped_columns(&self, _: &Ddl) -> Vec<(TableName, String)> {
+        Vec::new()
+    }
 
     /// True where the target is as `step` leaves it, so that it must not run again. Asked where the step may
     /// have run already: after a crash, and while the schema may be newer than the log. False for steps that

@@ -94,6 +94,11 @@ impl ApplyTable {
         self.plan.is_keyless() || self.plan.target_has_own_columns || self.group.is_some()
     }
 
+    /// Changes may be applied again after a crash. Not where rows can't be told apart, by a key or by their table.
+    pub fn is_repeatable(&self) -> bool {
+        !self.plan.is_keyless() && !self.plan.merged
+    }
+
     /// Adds the tokens of one row image of a change.
     pub fn add_tokens(&self, row: RowRef<'_>, tokens: &mut Tokens) {
         if let Some(group) = self.group {

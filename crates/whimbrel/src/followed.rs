@@ -7,7 +7,8 @@
 //! guessed, and what the tool did to the rows (filled a column, dropped duplicates) is what the target gets.
 //!
 //! A table of such a name that was there before the task began, and that the rules don't select, isn't followed: its
-//! rows were never copied.
+//! rows were never copied. Nor is the shadow of a table that shares its target with others: what takes its place at the
+//! source must not take theirs at the target.
 //!
 //! | tool | copy | table afterwards | not needed |
 //! |---|---|---|---|
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use whimbrel_connector::{Catalog, Result};
 use whimbrel_model::TableName;
 
+use crate::merging::Merging;
 use crate::rules::Rules;
 
 /// Longest name of a table, in characters. Tools cut the table's part of a longer one; those are not recognised.
@@ -31,14 +33,20 @@ const UNDERSCORES: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Followed {
     pub rules: Arc<Rules>,
+    pub merging: Merging,
     /// Tables with names of shadow tables that were there at the start; `None`: shadow tables aren't followed.
     outside: Option<BTreeSet<TableName>>,
 }
 
 impl Followed {
     /// `outside`: as [`outsiders`] found them at the task's start, `None` for a task that was begun without.
-    pub fn new(rules: Arc<Rules>, outside: Option<Vec<TableName>>) -> Self {
-        Self { rules, outside: outside.map(|names| names.into_iter().collect()) }
+    pub fn new(merging: Merging, rules: Arc<Rules>, outside: Option<Vec<TableName>>) -> Self {
+        Self { rules, merging, outside: outside.map(|names| names.into_iter().collect()) }
+    }
+
+    /// True where other followed tables have the same target.
+    pub fn merges(&self, name: &TableName) -> bool {
+        self.rules.selects(name) && self.merging.merges(name)
     }
 
     pub fn follows(&self, name: &TableName) -> bool {
@@ -66,7 +74,10 @@ impl Followed {
         if outside.contains(name) {
             return None;
         }
-        shadows(&name.table).find(|shadow| self.rules.selects(&TableName::new(&name.schema, shadow.original)))
+        shadows(&name.table).find(|shadow| {
+            let original = TableName::new(&name.schema, shadow.original);
+            self.rules.selects(&original) && !self.merging.merges(&original)
+        })
     }
 }
 
@@ -102,7 +113,7 @@ fn shadows(name: &str) -> impl Iterator<Item = Shadow<'_>> {
 
 /// Tables that are there, that the rules don't select, and that have the name of a shadow table of one that they do.
 pub async fn outsiders(catalog: &mut dyn Catalog, rules: &Arc<Rules>) -> Result<Vec<TableName>> {
-    let everything = Followed::new(rules.clone(), Some(Vec::new()));
+    let everything = Followed::new(Merging::new(rules.clone(), []), rules.clone(), Some(Vec::new()));
     let mut found = Vec::new();
     for schema in catalog.schemas().await? {
         if rules.includes().iter().any(|pattern| pattern.matches_schema(&schema)) {
@@ -121,7 +132,9 @@ mod tests {
     fn followed(include: &str, exclude: &[&str], map: &[&str]) -> Followed {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let rules = Rules::parse(&texts(&[include]), &texts(exclude), &texts(map)).unwrap();
-        Followed::new(Arc::new(rules), Some(vec![TableName::new("shop", "_old_one_new")]))
+        let rules = Arc::new(rules);
+        let merging = Merging::new(rules.clone(), []);
+        Followed::new(merging, rules, Some(vec![TableName::new("shop", "_old_one_new")]))
     }
 
     #[test]
@@ -148,8 +161,15 @@ mod tests {
         let followed = followed("shop.*", &["shop._*"], &[]);
         assert!(!followed.follows(&TableName::new("shop", "_old_one_new")));
         assert!(followed.follows(&TableName::new("shop", "_other_new")));
-        let without = Followed::new(followed.rules, None);
+        let without = Followed::new(followed.merging, followed.rules, None);
         assert!(!without.follows(&TableName::new("shop", "_other_new")));
+    }
+
+    #[test]
+    fn the_shadow_of_a_merged_table_is_not_followed() {
+        let followed = followed("shop.orders_*", &["shop._*"], &["shop.orders_*=shop.orders"]);
+        assert!(followed.merges(&TableName::new("shop", "orders_1")));
+        assert!(!followed.follows(&TableName::new("shop", "_orders_1_gho")));
     }
 
     #[test]

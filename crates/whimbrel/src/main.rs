@@ -3,6 +3,7 @@
 mod assess;
 mod board;
 mod cli;
+mod collisions;
 mod config;
 mod conversions;
 mod ddl_command;
@@ -12,6 +13,7 @@ mod endpoints;
 mod failure;
 mod followed;
 mod home;
+mod merging;
 mod migrate;
 mod parked;
 mod plan;

@@ -33,10 +33,15 @@ impl Prechecked {
         Err(Failure::precheck(error))
     }
 
+    /// Adds findings, keeping errors first.
+    pub fn add(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
+
     /// Adds what a proof of this target has found about the columns of the task (`whimbrel prove`).
     pub fn add_proof(&mut self, home: Option<&std::path::Path>) {
-        self.findings.extend(crate::prove::findings(home, &self.target, &self.tables));
-        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.add(crate::prove::findings(home, &self.target, &self.tables));
     }
 
     /// Prints the findings, errors first.
@@ -134,8 +139,7 @@ pub async fn run(
     let mut checked = examine(from.as_mut(), to.as_mut(), source.as_ref(), target.as_ref(), rules, needs)
         .await
         .map_err(|failure| Failure { exit: Exit::Precheck, ..failure })?;
-    checked.findings.extend(filters.findings(&checked.tables));
-    checked.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    checked.add(filters.findings(&checked.tables));
     Ok(checked)
 }
 
@@ -183,7 +187,9 @@ async fn target_findings(
     if !needs.empty && !needs.target_tables {
         return Ok(findings);
     }
-    let targets: Vec<TableName> = names.iter().map(|name| rules.target_name(name)).collect();
+    let mut targets: Vec<TableName> = names.iter().map(|name| rules.target_name(name)).collect();
+    targets.sort();
+    targets.dedup();
     let existing = to.existing_tables(&targets).await?;
     for table in &existing {
         if needs.empty && to.has_rows(&table.name).await? {
@@ -252,8 +258,8 @@ pub async fn selected_tables(
     Ok(names)
 }
 
-/// Two tables can't become one: their keys would meet. Where the target takes names that differ only in case for the
-/// same (`lower_case_table_names`), neither can tables with such names.
+/// Where the target takes names that differ only in case for the same (`lower_case_table_names`), tables with such names
+/// would meet without anybody having said so.
 fn refuse_clashing_names(names: &[TableName], rules: &Rules, target: &ServerInfo) -> Result<(), Failure> {
     let spelling = Spelling::of(target);
     let mut targets: Vec<(TableName, TableName, &TableName)> = names
@@ -267,25 +273,17 @@ fn refuse_clashing_names(names: &[TableName], rules: &Rules, target: &ServerInfo
     for pair in targets.windows(2) {
         if let [(first_folded, first_target, first), (second_folded, second_target, second)] = pair
             && first_folded == second_folded
+            && first_target != second_target
         {
-            if first_target != second_target {
-                let message = format!(
-                    "{first} and {second} differ only in case, and the target takes both names for the same \
-                     (its lower_case_table_names is not 0)"
-                );
-                let object = format!("table {first_folded} of the target");
-                let hint = format!("give one of them another name: --map '{}'", new_name(second));
-                return Err(ConnectorError::new(ErrorKind::Configuration, object, message)
-                    .with_hint(hint)
-                    .into());
-            }
-            return Err(ConnectorError::new(
-                ErrorKind::Configuration,
-                format!("--map, table {first_target} of the target"),
-                format!("both {first} and {second} would become this table"),
-            )
-            .with_hint("map them to different names")
-            .into());
+            let message = format!(
+                "{first} and {second} differ only in case, and the target takes both names for the same \
+                 (its lower_case_table_names is not 0)"
+            );
+            let object = format!("table {first_folded} of the target");
+            let hint = format!("give one of them another name: --map '{}'", new_name(second));
+            return Err(ConnectorError::new(ErrorKind::Configuration, object, message)
+                .with_hint(hint)
+                .into());
         }
     }
     Ok(())

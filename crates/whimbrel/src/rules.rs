@@ -284,15 +284,27 @@ impl Rules {
         self.exclude.iter().any(|pattern| pattern.matches(name))
     }
 
+    /// True where the rule that names a table may give other tables the same name: it leaves out what a `*`, `?` or
+    /// `[]` stands for.
+    pub fn may_merge(&self, name: &TableName) -> bool {
+        let rule = self.map.iter().find(|rule| rule.from.matches(name));
+        rule.is_some_and(|rule| {
+            let open =
+                |pattern: &Pattern| pattern.0.iter().filter(|t| !matches!(t, Token::Literal(_))).count();
+            open(&rule.from.schema) + open(&rule.from.table) > rule.to.schema.stars() + rule.to.table.stars()
+        })
+    }
+
     /// What a table is called at the target: the first rule that fits, else its own name.
     pub fn target_name(&self, name: &TableName) -> TableName {
         for rule in &self.map {
             if let Some(captures) = rule.from.captures(name) {
                 let from_schema = rule.from.schema.stars();
                 let to_schema = rule.to.schema.stars();
-                // `a.*=b.*`: the right side's table stars take the left side's table captures, where each
-                // half has as many as its counterpart; otherwise all are taken in order.
-                let paired = from_schema == to_schema;
+                // `a.*=b.*`, `a_*.*=b.*`: the right side's table stars take the left side's table captures, where
+                // a half has as many as its counterpart; otherwise all are taken in order.
+                let paired = from_schema == to_schema
+                    || (to_schema == 0 && rule.from.table.stars() == rule.to.table.stars());
                 let mut all = captures.clone().into_iter();
                 let schema = rule.to.schema.fill(&mut all);
                 let table = if paired {
@@ -374,5 +386,24 @@ mod tests {
         assert!(!rules.selects(&TableName::new("a", "tmp_1")));
         assert_eq!(rules.target_name(&TableName::new("a", "log_x")), TableName::new("archive", "old_x"));
         assert_eq!(rules.target_name(&TableName::new("a", "t")), TableName::new("new_a", "t"));
+        assert!(
+            !rules.may_merge(&TableName::new("a", "log_x")) && !rules.may_merge(&TableName::new("a", "t"))
+        );
+    }
+
+    #[test]
+    fn a_rule_that_leaves_out_what_a_pattern_stands_for_may_merge() {
+        for (rule, schema, table, target) in [
+            ("shop.orders_*=shop.orders", "shop", "orders_1", "shop.orders"),
+            ("shop_*.orders=shop.orders", "shop_7", "orders", "shop.orders"),
+            ("shop_*.*=shop.*", "shop_7", "orders", "shop.orders"),
+            ("shop_?.*_[0-9]=shop.*", "shop_7", "orders_1", "shop.orders"),
+        ] {
+            let rules = Rules::parse(&["*.*".into()], &[], &[rule.into()]).unwrap();
+            let name = TableName::new(schema, table);
+            assert!(rules.may_merge(&name), "{rule}");
+            assert_eq!(rules.target_name(&name).to_string(), target, "{rule}");
+            assert!(!rules.may_merge(&TableName::new("other", "t")), "{rule}");
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::{display, signals};
 pub async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let rules = Rules::parse(&args.ends.include, &args.ends.exclude, &args.ends.map)
         .map_err(|error| Failure::usage("--include, --exclude, --map", error.to_string()))?;
+    let rules = Arc::new(rules);
     let (table_rules, selection) = selection(&args.ends)?;
     let source = endpoints::open(&args.ends.source, Role::Source)?;
     let target = endpoints::open(&args.ends.target, Role::Target)?;

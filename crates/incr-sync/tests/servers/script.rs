@@ -238,7 +238,13 @@ impl DdlConverter for SameSql {
         let table = ddl.effects.iter().find_map(|effect| effect.before.clone());
         let table = table.unwrap_or_else(|| TableName::new(&self.schema, ""));
         let clears_rows = ddl.sql.starts_with("TRUNCATE");
-        Ok(vec![DdlStep { table, default_schema: self.schema.clone(), sql: ddl.sql.clone(), clears_rows }])
+        Ok(vec![DdlStep {
+            table,
+            default_schema: self.schema.clone(),
+            sql: ddl.sql.clone(),
+            clears_rows,
+            merged: false,
+        }])
     }
 
     async fn already_applied(&self, step: &DdlStep) -> Result<bool> {

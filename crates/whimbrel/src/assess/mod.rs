@@ -26,6 +26,7 @@ use crate::cli::{AssessArgs, AssessFormat, DataChecks};
 use crate::conversions::Conversions;
 use crate::endpoints::{self, Endpoint, Role};
 use crate::failure::{Exit, Failure};
+use crate::merging::Merging;
 use crate::precheck;
 use crate::rules::Rules;
 
@@ -83,7 +84,7 @@ struct Assessor {
     to: Box<dyn Catalog>,
     source_info: ServerInfo,
     target_info: ServerInfo,
-    rules: Rules,
+    rules: std::sync::Arc<Rules>,
     profile: TargetProfile,
     mode: DataChecks,
     conversions: std::sync::Arc<Conversions>,
@@ -103,7 +104,7 @@ impl Assessor {
         let (source_info, mut target_info) =
             tokio::try_join!(from.server(), to.server()).map_err(Failure::precheck)?;
         target_info.abilities.learn(target.try_abilities().await?);
-        let conversions = std::sync::Arc::new(conversions);
+        let (conversions, rules) = (std::sync::Arc::new(conversions), std::sync::Arc::new(rules));
         let profile = TargetProfile::new(&target_info).with_overrides(conversions.clone());
         let mode = args.data_checks;
         Ok(Self { source, target, from, to, source_info, target_info, rules, profile, mode, conversions })
@@ -116,6 +117,8 @@ impl Assessor {
         let estimates = self.estimates(&names).await?;
         let existing = self.existing(&names).await?;
         let mut findings = self.findings(&tables).await?;
+        let merging = Merging::new(self.rules.clone(), &names);
+        findings.extend(merging.findings(&tables, &self.profile));
         let bound = bound(self.mode);
         let mut inspector = match bound {
             Some(_) => Some(self.source.inspector().await?),

@@ -1,12 +1,16 @@
 //! Names and statements for Incr-Sync: the task's rules and DBCat.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, Result, ServerInfo, Target};
-use whimbrel_dbcat::{Routes, TargetProfile, convert_routed, is_applied, is_renamed};
+use whimbrel_dbcat::{
+    DdlKind, Routes, StatementError, TargetProfile, convert_routed, dropped_columns, is_applied, is_renamed,
+    is_there,
+};
 use whimbrel_incr_sync::{DdlConverter, DdlPolicy, DdlStep, Router};
-use whimbrel_model::{Ddl, TableName};
+use whimbrel_model::{Ddl, TableName, TableSchema};
 use whimbrel_mysql_ddl::ast::Body;
 use whimbrel_mysql_ddl::{Dialect, ParseOptions, SqlMode};
 
@@ -23,6 +27,10 @@ pub struct RuleRouter {
 impl Router for RuleRouter {
     fn target(&self, source: &TableName) -> Option<TableName> {
         self.followed.target(source)
+    }
+
+    fn merges(&self, source: &TableName) -> bool {
+        self.followed.merges(source)
     }
 
     fn target_schemas(&self) -> Vec<String> {
@@ -79,6 +87,21 @@ impl DbcatConverter {
     fn options(&self, ddl: &Ddl) -> ParseOptions {
         ParseOptions { dialect: self.dialect, sql_mode: sql_mode(ddl) }
     }
+
+    /// Targets of several tables that a statement is about, as they are.
+    async fn merged_targets(&self, ddl: &Ddl) -> Result<Vec<TableSchema>> {
+        let names = ddl
+            .effects
+            .iter()
+            .flat_map(|effect| effect.before.iter().chain(effect.after.as_ref().map(|after| &after.name)));
+        let merged = names.filter(|name| self.followed.merges(name));
+        let targets: BTreeSet<TableName> = merged.filter_map(|name| self.followed.target(name)).collect();
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let targets: Vec<TableName> = targets.into_iter().collect();
+        self.target.catalog().await?.existing_tables(&targets).await
+    }
 }
 
 #[async_trait]
@@ -90,19 +113,25 @@ impl DdlConverter for DbcatConverter {
     }
 
     async fn convert(&self, ddl: &Ddl) -> Result<Vec<DdlStep>> {
+        let there = self.merged_targets(ddl).await?;
+        let lower = |name: &TableName| name.to_string().to_lowercase();
         let routes = Routes {
             route: &|name| self.followed.target(name),
             away: &|name| self.followed.away(name),
             keeps: &|kind| self.policies.of(kind) != DdlPolicy::Skip,
+            merged: &|name| self.followed.merges(name),
+            current: &|target| there.iter().find(|table| lower(&table.name) == lower(target)).cloned(),
         };
         let statements = convert_routed(ddl, &self.options(ddl), &self.profile, routes).map_err(|error| {
             let object = format!("statement {}", shortened(&ddl.sql));
-            ConnectorError::new(
+            let merged = matches!(error, StatementError::Merged { .. });
+            let refused = ConnectorError::new(
                 ErrorKind::UnsupportedStatement,
                 object,
                 "it can't be carried over to the target",
             )
-            .with_source(error)
+            .with_source(error);
+            if merged { refused.with_hint(OF_ONE_TABLE) } else { refused }
         })?;
         Ok(statements
             .into_iter()
@@ -111,6 +140,7 @@ impl DdlConverter for DbcatConverter {
                 table: statement.table,
                 sql: statement.sql,
                 clears_rows: statement.clears_rows,
+                merged: statement.merged,
             })
             .collect())
     }
@@ -124,9 +154,32 @@ impl DdlConverter for DbcatConverter {
             return Ok(is_renamed(&renames, |name| there.iter().any(|table| table.name == *name)));
         }
         let tables = catalog.existing_tables(std::slice::from_ref(&step.table)).await?;
-        Ok(is_applied(&step.sql, tables.first()))
+        let applied = if step.merged { is_there } else { is_applied };
+        Ok(applied(&step.sql, tables.first()))
+    }
+
+    fn dropped_columns(&self, ddl: &Ddl) -> Vec<(TableName, String)> {
+        let merged = ddl.effects.iter().filter_map(|effect| effect.before.as_ref());
+        let merged: Vec<TableName> = merged
+            .filter(|name| self.followed.merges(name))
+            .filter_map(|name| self.followed.target(name))
+            .collect();
+        if merged.is_empty() || self.policies.of(DdlKind::DropColumn) == DdlPolicy::Skip {
+            return Vec::new();
+        }
+        let columns = whimbrel_mysql_ddl::parse(&ddl.sql, &self.options(ddl))
+            .map(|statement| dropped_columns(&statement))
+            .unwrap_or_default();
+        merged
+            .iter()
+            .flat_map(|target| columns.iter().map(|column| (target.clone(), column.clone())))
+            .collect()
     }
 }
+
+/// What a person can do about a statement that is about one of several tables.
+const OF_ONE_TABLE: &str = "put a statement of your own in its place (whimbrel parked edit), such as a DELETE of this table's \
+                            rows or the ALTER of the common table, or leave it out (whimbrel parked skip)";
 
 /// The pairs of a RENAME TABLE that DBCat has written.
 fn renames(sql: &str) -> Option<Vec<(TableName, TableName)>> {

@@ -231,7 +231,8 @@ impl Run {
         FailPoint::EpochTaken.reached();
         self.epoch = epoch;
         self.desk.taken_over(epoch);
-        let followed = Followed::new(self.task.rules.clone(), start.outside.clone());
+        let merging = self.task.merging(&start.tables);
+        let followed = Followed::new(merging.clone(), self.task.rules.clone(), start.outside.clone());
         let log = if self.task.has(Step::Incr) {
             let source: &dyn Source = self.task.source.as_ref();
             let (dir, settings) = (self.home.store_dir(), &self.task.args.store);
@@ -248,7 +249,8 @@ impl Run {
         }
         let mut objects = Objects::new(self.task.clone(), &self.home.id, epoch, self.board.clone());
         objects.before_tables(&checked).await?;
-        let tables = schema::prepare(&self.task, &self.home.id, epoch, &views, &checked.target).await?;
+        let server = (&checked.target, &merging);
+        let tables = schema::prepare(&self.task, &self.home.id, epoch, &views, server).await?;
         self.show_tables(&tables);
         self.time("schema", began);
         let result =
@@ -270,6 +272,7 @@ impl Run {
         let mut checked =
             precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
         checked.add_proof(self.task.args.home.as_deref());
+        task.examine_merging(&mut checked, fresh).await?;
         checked.print();
         checked.refuse_errors()?;
         self.task.examine_target(&mut checked, fresh).await?;

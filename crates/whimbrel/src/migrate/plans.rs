@@ -1,15 +1,17 @@
 //! What the task selects, and plans between the tables of both sides as they are now.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use whimbrel_connector::{ConnectorError, ErrorKind, Source, TablePlan, Target};
 use whimbrel_filter::Selection;
-use whimbrel_model::{TableName, TableVersion};
+use whimbrel_model::{TableName, TableSchema, TableVersion};
 
 use super::compared::Exceptions;
 use crate::cli::EndpointArgs;
 use crate::endpoints::Endpoint;
 use crate::failure::Failure;
+use crate::merging::Merging;
 use crate::precheck;
 use crate::rules::Rules;
 use crate::table_rules::PatternRules;
@@ -40,7 +42,7 @@ pub fn unseen(error: whimbrel_filter::ViewError) -> Failure {
 pub async fn current_plans(
     source: &Endpoint,
     target: &Endpoint,
-    rules: &Rules,
+    rules: &Arc<Rules>,
     selection: &Selection,
     exceptions: &Exceptions,
 ) -> Result<Vec<Arc<TablePlan>>, Failure> {
@@ -49,18 +51,26 @@ pub async fn current_plans(
     let names = precheck::selected_tables(catalog.as_mut(), source, rules).await?;
     let mut schemas = catalog.existing_tables(&names).await?;
     schemas.retain(|table| !exceptions.leaves_out(&rules.target_name(&table.name)));
+    let merging = Merging::new(rules.clone(), &names);
     let targets: Vec<TableName> = schemas.iter().map(|table| rules.target_name(&table.name)).collect();
-    let existing = target.catalog().await?.table_schemas(&targets).await?;
+    let unique: BTreeSet<&TableName> = targets.iter().collect();
+    let unique: Vec<TableName> = unique.into_iter().cloned().collect();
+    let existing = target.catalog().await?.table_schemas(&unique).await?;
+    let existing: BTreeMap<TableName, Arc<TableSchema>> =
+        unique.into_iter().zip(existing.into_iter().map(Arc::new)).collect();
     schemas
         .into_iter()
-        .zip(existing)
-        .map(|(schema, existing)| {
+        .zip(targets)
+        .map(|(schema, target)| {
+            let existing = existing[&target].clone();
             let name = existing.name.to_string();
+            let merged = merging.merges(&schema.name);
             let schema = selection.view(&schema, false).map_err(unseen)?.schema;
             let target = existing.name.clone();
             let left_out = |column: &str| exceptions.leaves_out_column(&target, column);
             let version = Arc::new(TableVersion::new(0, schema));
-            TablePlan::leaving_out(version, Arc::new(existing), &left_out).map(Arc::new).map_err(|error| {
+            let plan = TablePlan::leaving_out(version, existing, &left_out);
+            plan.map(|plan| Arc::new(plan.merging(merged))).map_err(|error| {
                 ConnectorError::new(
                     ErrorKind::SchemaMismatch,
                     format!("table {name}"),

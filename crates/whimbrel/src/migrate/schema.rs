@@ -22,6 +22,7 @@ use whimbrel_model::{Position, TableName, TableSchema, TableVersion};
 use super::Task;
 use crate::cli::Step;
 use crate::failure::Failure;
+use crate::merging::Merging;
 use crate::spelling::Spelling;
 
 const VERSION: u32 = 1;
@@ -45,7 +46,8 @@ struct OverlapEnd {
 /// One table of the task.
 pub struct MigratedTable {
     pub plan: Arc<TablePlan>,
-    /// Made by this task, so indexes and foreign keys are its business too.
+    /// Made by this task, so indexes and foreign keys are its business too. Of several tables that become one, the first
+    /// has them all.
     own: bool,
     indexes: Vec<NamedDdl>,
     foreign_keys: Vec<NamedDdl>,
@@ -72,15 +74,17 @@ pub async fn prepare(
     id: &str,
     epoch: u64,
     sources: &[TableSchema],
-    server: &ServerInfo,
+    (server, merging): (&ServerInfo, &Merging),
 ) -> std::result::Result<Vec<MigratedTable>, Failure> {
     let target: &dyn Target = task.target.as_ref();
     let mut writer = target.writer(id, epoch).await?;
     let mut catalog = target.catalog().await?;
     let profile = task.profile(server);
     let rename = |name: &TableName| task.rules.target_name(name);
+    let sources = &merging.with_common_numbers(sources);
     let converted: Vec<ConvertedTable> =
         sources.iter().map(|table| convert_table(table, &profile, &rename)).collect();
+    let leaders = leaders(sources, &converted, merging);
     let names: Vec<TableName> = converted.iter().map(|table| table.schema.name.clone()).collect();
     let spelling = Spelling::of(server);
     let existing = spelling.by_name(catalog.existing_tables(&names).await?);
@@ -89,8 +93,8 @@ pub async fn prepare(
     if task.has(Step::Schema) && !imported {
         let pairs = sources.iter().map(|table| &table.name).zip(&names);
         create_schemas(task, &profile, writer.as_mut(), catalog.as_mut(), pairs).await?;
-        for (table, source) in converted.iter().zip(sources) {
-            if !existing.contains_key(&spelling.of_table(&table.schema.name)) {
+        for (number, (table, source)) in converted.iter().zip(sources).enumerate() {
+            if leaders[number] == number && !existing.contains_key(&spelling.of_table(&table.schema.name)) {
                 create(writer.as_mut(), &source.name, table).await?;
             }
         }
@@ -110,17 +114,35 @@ pub async fn prepare(
         if imported {
             source.columns.retain(|column| there.column_index(&column.name).is_some());
         }
-        let own = own.iter().any(|item| *item == source.name.to_string().into_bytes());
+        let leader = &sources[leaders[number]].name;
+        let own = own.iter().any(|item| *item == leader.to_string().into_bytes());
+        let merged = merging.merges(&source.name);
+        let leads = leaders[number] == number;
         let version = Arc::new(TableVersion::new(number as u64, source));
         let plan = match TablePlan::new(version, Arc::new(there)) {
-            Ok(plan) => plan,
+            Ok(plan) => plan.merging(merged),
             Err(_) if imported => continue,
             Err(error) => return Err(unfit(name, error)),
         };
-        let (indexes, foreign_keys) = (table.indexes, table.foreign_keys);
+        let (indexes, foreign_keys) = match leads {
+            true => (table.indexes, table.foreign_keys),
+            false => (Vec::new(), Vec::new()),
+        };
         tables.push(MigratedTable { plan: Arc::new(plan), own, indexes, foreign_keys });
     }
     Ok(tables)
+}
+
+/// For each table the first of those that become the same: itself, where nothing is merged.
+fn leaders(sources: &[TableSchema], converted: &[ConvertedTable], merging: &Merging) -> Vec<usize> {
+    let mut first = BTreeMap::new();
+    let tables = sources.iter().zip(converted).enumerate();
+    tables
+        .map(|(number, (source, table))| match merging.merges(&source.name) {
+            true => *first.entry(&table.schema.name).or_insert(number),
+            false => number,
+        })
+        .collect()
 }
 
 fn missing(name: &TableName) -> Failure {

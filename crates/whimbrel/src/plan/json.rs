@@ -7,7 +7,7 @@ use whimbrel_connector::{Finding, ServerInfo};
 use whimbrel_dbcat::{ConvertedTable, Loss, Note, render};
 use whimbrel_model::TableSchema;
 
-use super::{Plan, chunks_by, conditions, notes_of, target_schemas};
+use super::{Plan, conditions, notes_of, target_schemas};
 
 const VERSION: u32 = 1;
 
@@ -44,6 +44,9 @@ struct Table<'a> {
     target: String,
     /// How its rows are copied.
     rows: String,
+    /// Another table that becomes the same table of the target; its statements make both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_with: Option<String>,
     /// Only rows for which all of these hold are moved.
     conditions: Vec<String>,
     columns: Vec<ColumnPlan<'a>>,
@@ -68,7 +71,8 @@ impl<'a> Table<'a> {
         Self {
             source: table.name.to_string(),
             target: converted.schema.name.to_string(),
-            rows: chunks_by(table),
+            rows: plan.chunks_by(table),
+            made_with: plan.made_with(table).map(|first| first.name.to_string()),
             conditions: conditions(plan, &table.name),
             columns: columns.collect(),
             notes: converted.notes,

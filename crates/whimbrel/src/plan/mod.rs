@@ -17,6 +17,7 @@ use whimbrel_model::{Column, TableName, TableSchema};
 use crate::cli::{MigrateArgs, PlanArgs, PlanFormat, Step};
 use crate::display::count;
 use crate::failure::{Exit, Failure};
+use crate::merging::Merging;
 use crate::migrate::Task;
 use crate::precheck::{self, Prechecked};
 
@@ -26,6 +27,7 @@ pub async fn check(args: MigrateArgs) -> Result<Exit, Failure> {
     let mut checked =
         precheck::run(&task.source, &task.target, &task.rules, task.filters(), task.needs(true)).await?;
     checked.add_proof(task.args.home.as_deref());
+    task.examine_merging(&mut checked, true).await?;
     checked.print();
     checked.refuse_errors()?;
     let (views, _) = task.views(&checked.tables)?;
@@ -50,11 +52,18 @@ pub async fn plan(args: PlanArgs) -> Result<Exit, Failure> {
     checked.add_proof(task.args.home.as_deref());
     // It is printed whatever the servers lack.
     checked.print();
+    let merging = task.merging(&checked.tables);
     // The plan is about the tables as the task sees them; both forms at once would be twice the memory.
     checked.tables = task.views(&std::mem::take(&mut checked.tables))?.0;
+    if !merging.groups(&checked.tables).is_empty() {
+        checked.tables = merging.with_common_numbers(&checked.tables);
+        let findings = merging.findings(&checked.tables, &task.profile(&checked.target));
+        precheck::print_findings(&findings);
+        checked.add(findings);
+    }
     let profile = task.profile(&checked.target);
     task.conversions.check(&checked.tables, &profile, &task.rules)?;
-    let plan = Plan { task: &task, checked: &checked, profile: &profile };
+    let plan = Plan { task: &task, checked: &checked, profile: &profile, merging: &merging };
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match args.format {
         PlanFormat::Text => text::write(&plan, &mut out),
@@ -78,6 +87,7 @@ struct Plan<'a> {
     task: &'a Task,
     checked: &'a Prechecked,
     profile: &'a TargetProfile,
+    merging: &'a Merging,
 }
 
 impl Plan<'_> {
@@ -90,6 +100,27 @@ impl Plan<'_> {
         self.checked.tables.iter().map(|table| (table, self.convert(table)))
     }
 
+    /// The table that stands for all that become this one, where that is another one.
+    fn made_with(&self, table: &TableSchema) -> Option<&TableSchema> {
+        if !self.merging.merges(&table.name) {
+            return None;
+        }
+        let target = self.task.rules.target_name(&table.name);
+        let of_target = |other: &&TableSchema| self.task.rules.target_name(&other.name) == target;
+        self.checked.tables.iter().find(of_target).filter(|first| first.name != table.name)
+    }
+
+    /// How the rows of a table are copied.
+    fn chunks_by(&self, table: &TableSchema) -> String {
+        match table.row_key() {
+            Some(_) if self.merging.merges(&table.name) => {
+                "one of several: one consistent view, locked for a moment".to_owned()
+            }
+            Some(key) => format!("chunks by {}", key.name),
+            None => "no key: one consistent view, locked for a moment".to_owned(),
+        }
+    }
+
     /// The steps that the task has, in words.
     fn steps(&self) -> Vec<&'static str> {
         let words = [
@@ -99,14 +130,6 @@ impl Plan<'_> {
             (Step::Verify, "verification"),
         ];
         words.iter().filter(|(step, _)| self.task.has(*step)).map(|(_, word)| *word).collect()
-    }
-}
-
-/// How the rows of a table are copied.
-fn chunks_by(table: &TableSchema) -> String {
-    match table.row_key() {
-        Some(key) => format!("chunks by {}", key.name),
-        None => "no key: one consistent view, locked for a moment".to_owned(),
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     for (table, converted) in plan.tables() {
         writeln!(out, "\n-- {}", one_line(&table.name.to_string()))?;
+        if let Some(first) = plan.made_with(table) {
+            writeln!(out, "-- the same table as {}", one_line(&first.name.to_string()))?;
+            continue;
+        }
         for note in &converted.notes {
             writeln!(out, "-- {}: {}", one_line(&note.object), one_line(&note.text))?;
         }
@@ -27,7 +31,8 @@ pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
         }
     }
     let mut first = true;
-    for (_, converted) in plan.tables() {
+    let made = plan.tables().filter(|(table, _)| plan.made_with(table).is_none());
+    for (_, converted) in made {
         for ddl in &converted.foreign_keys {
             if std::mem::take(&mut first) {
                 writeln!(out, "\n-- foreign keys")?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use whimbrel_dbcat::{Loss, Note, render};
 use whimbrel_model::{TableName, TableSchema};
 
-use super::{Plan, chunks_by, conditions, notes_of};
+use super::{Plan, conditions, notes_of};
 use crate::cli::Step;
 use crate::display::count;
 
@@ -21,7 +21,7 @@ pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
     differences(plan, out)?;
     writeln!(out, "\n-- tables")?;
     for (table, converted) in plan.tables() {
-        heading(table, &converted.schema.name, out)?;
+        heading(plan, table, &converted.schema.name, out)?;
         for condition in conditions(plan, &table.name) {
             writeln!(out, "--   only rows where {}", condition.replace('\n', " "))?;
         }
@@ -36,7 +36,9 @@ pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
                 writeln!(out, "--   {}: {from} -> {to} ({})", column.name, rules.join(", "))?;
             }
         }
-        if plan.task.has(Step::Schema) {
+        if let Some(first) = plan.made_with(table) {
+            writeln!(out, "--   the same table as {}", first.name)?;
+        } else if plan.task.has(Step::Schema) {
             writeln!(out, "{};", converted.create)?;
             for ddl in &converted.indexes {
                 writeln!(out, "{}; -- after the load", ddl.sql)?;
@@ -49,8 +51,8 @@ pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn heading(table: &TableSchema, target: &TableName, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n-- {} -> {target}: {}", table.name, chunks_by(table))
+fn heading(plan: &Plan<'_>, table: &TableSchema, target: &TableName, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n-- {} -> {target}: {}", table.name, plan.chunks_by(table))
 }
 
 /// What will be different, the gravest first; what is only spelled otherwise is counted.

@@ -2,7 +2,7 @@
 //!
 //! Both only ever grow here: a number that the target has passed by itself stays.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use whimbrel_connector::{Source, Target};
@@ -44,16 +44,20 @@ async fn auto_increment(task: &Task, creator: &mut Creator, tables: &[MigratedTa
     // OceanBase doesn't say; there a value that is behind the present one changes nothing.
     let at_target =
         next_values(Target::catalog(task.target.as_ref()).await?.existing_tables(&targets).await?);
+    // Several tables may have become one, which goes on from the greatest number of all.
+    let mut wanted: BTreeMap<&TableName, (u64, &MigratedTable)> = BTreeMap::new();
     for table in counted {
-        let name = &table.plan.target.name;
-        let Some(next) = sources.get(&table.plan.source.schema.name.to_string().to_lowercase()) else {
-            continue;
-        };
+        if let Some(next) = sources.get(&table.plan.source.schema.name.to_string().to_lowercase()) {
+            let greatest = wanted.entry(&table.plan.target.name).or_insert((*next, table));
+            greatest.0 = greatest.0.max(*next);
+        }
+    }
+    for (name, (next, table)) in wanted {
         // The table was made with what the source's stood at then.
-        if table.plan.source.schema.auto_increment == Some(*next) {
+        if table.plan.source.schema.auto_increment == Some(next) {
             continue;
         }
-        if at_target.get(&name.to_string().to_lowercase()).is_some_and(|there| there >= next) {
+        if at_target.get(&name.to_string().to_lowercase()).is_some_and(|there| *there >= next) {
             continue;
         }
         let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {next}", quoted_table(name));
