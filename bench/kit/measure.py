@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,30 @@ def quiet(servers: dict[str, int], seconds: float = 20.0) -> None:
             return
 
 
+class Peaks:
+    """Peak memory of programs that run. The kernel's own figure for a child that has ended is at least that of its
+    parent, which is this Python, so it is looked for while they run."""
+
+    def __init__(self, pids: list[int]):
+        self.peaks = dict.fromkeys(pids, 0.0)
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+
+    def look(self) -> None:
+        while not self.ended.wait(0.02):
+            for pid in self.peaks:
+                try:
+                    self.peaks[pid] = max(self.peaks[pid], peak_of(pid))
+                except OSError:
+                    pass
+
+    def end(self) -> float:
+        self.ended.set()
+        self.thread.join()
+        return sum(self.peaks.values())
+
+
 def run(name: str, *commands: list, servers: dict[str, int] | None = None, to: Path | None = None) -> Run:
     """Runs a pipeline of commands, and fails where one fails. The last one's output is kept, or goes to the file `to`.
 
@@ -105,6 +130,7 @@ def run(name: str, *commands: list, servers: dict[str, int] | None = None, to: P
         if len(children) > 1:
             # Else the first one would not notice that the second one has ended.
             children[-2].stdout.close()
+    peaks = Peaks([child.pid for child in children])
     output = "" if to else children[-1].stdout.read().decode()
     used = Usage()
     for child, command in zip(children, commands):
@@ -113,8 +139,8 @@ def run(name: str, *commands: list, servers: dict[str, int] | None = None, to: P
         if child.returncode != 0:
             raise RuntimeError(f"{command[0]} ended with {child.returncode}, see {log.name}\n{output[-2000:]}")
         used.cpu += usage.ru_utime + usage.ru_stime
-        used.peak_mb += usage.ru_maxrss / 1024
     done = watch.end()
+    used.peak_mb = peaks.end()
     done.processes = {name: used, **done.processes}
     done.output = output
     return done

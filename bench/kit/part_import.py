@@ -100,7 +100,8 @@ def mydumper(target: Server, folder: Path) -> Run:
 
 def mysqldump(target: Server, _folder: Path) -> Run:
     dump = [programs() / "mysqldump", "--no-defaults", *SOURCE.client(), "--single-transaction", "--no-create-info"]
-    dump += ["--no-tablespaces", "--set-gtid-purged=OFF", "--column-statistics=0", "--databases", *data.DATABASES]
+    dump += ["--no-create-db", "--no-tablespaces", "--set-gtid-purged=OFF", "--column-statistics=0"]
+    dump += ["--databases", *data.DATABASES]
     load = [data.TOOLS / "mariadb", "--no-defaults", *target.client()]
     done = run("mysqldump + mariadb", dump, load, servers=pids(target))
     return together(done, indexed(target))
