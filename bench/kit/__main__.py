@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+import pymysql
+
 from . import (
     part_decode,
     part_growth,
@@ -54,7 +56,7 @@ def main() -> int:
                 print(f"== {part}", file=sys.stderr)
                 try:
                     measure()
-                except RuntimeError as error:
+                except (RuntimeError, OSError, pymysql.MySQLError) as error:
                     failed.append(part)
                     print(f"{part} failed: {error}", file=sys.stderr)
                 print(f"== {part} took {time.monotonic() - began:.0f} s", file=sys.stderr)

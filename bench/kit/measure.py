@@ -108,7 +108,13 @@ class Peaks:
         return sum(self.peaks.values())
 
 
-def run(name: str, *commands: list, servers: dict[str, int] | None = None, to: Path | None = None) -> Run:
+def run(
+    name: str,
+    *commands: list,
+    servers: dict[str, int] | None = None,
+    to: str | None = None,
+    folder: Path | None = None,
+) -> Run:
     """Runs a pipeline of commands, and fails where one fails. The last one's output is kept, or goes to the file `to`.
 
     All its programs count as the process `name`: their CPU time and their memory are added up.
@@ -125,6 +131,7 @@ def run(name: str, *commands: list, servers: dict[str, int] | None = None, to: P
                 stdin=children[-1].stdout if children else subprocess.DEVNULL,
                 stdout=open(to, "wb") if last and to else subprocess.PIPE,
                 stderr=log,
+                cwd=folder,
             )
         )
         if len(children) > 1:

@@ -28,11 +28,13 @@ def measure() -> None:
             for name, follower in followers.items():
                 begin(follower)
             began = SOURCE.sql("SELECT @@GLOBAL.gtid_executed")[0][0].replace("\n", "")
+            size = logged()
             load(part, repetition)
+            size = logged() - size
             for name, follower in followers.items():
                 quiet(pids(follower.target))
                 with follower:
-                    apply(part, name, repetition, follower)
+                    apply(part, name, repetition, follower, size)
         quiet(pids(MYSQL))
         replica(part, repetition, began)
         quiet(pids(OCEANBASE))
@@ -64,15 +66,34 @@ def speed(changes: int, seconds: float) -> dict[str, float]:
     return {"changes/s": changes / seconds, "changes": changes}
 
 
-def apply(part: Part, name: str, repetition: int, follower: Follower) -> None:
+def logged() -> int:
+    """Bytes of the source's binary log."""
+    return sum(row[1] for row in SOURCE.sql("SHOW BINARY LOGS"))
+
+
+def apply(part: Part, name: str, repetition: int, follower: Follower, size: int) -> None:
+    began = time.monotonic()
     follower.start(until=None)
     stretches = watch(follower.target, lambda: {"Whimbrel": follower.child.pid}, follower.alive)
+    whole = Run(time.monotonic() - began)
+    stored = follower.status()["store_bytes"]
     used = follower.stop()
+    whole.processes["Whimbrel"] = used
+    changes = sum(done_changes(pattern) for pattern in CHANGES)
+    figures = speed(changes, whole.wall) | {"us/change": used.cpu / changes * 1e6, "Store/binlog": stored / size}
+    part.add(f"all with the start, {name}", "Whimbrel", repetition, whole, **figures)
     for pattern, done in stretches.items():
         changes = done_changes(pattern)
         done.processes["Whimbrel"].peak_mb = used.peak_mb
         figures = speed(changes, done.wall) | {"us/change": done.processes["Whimbrel"].cpu / changes * 1e6}
         part.add(f"{pattern}, {name}", "Whimbrel", repetition, done, **figures)
+    add_whole(part, name, "Whimbrel", repetition, [done.wall for done in stretches.values()])
+
+
+def add_whole(part: Part, name: str, who: str, repetition: int, seconds: list[float]) -> None:
+    """All patterns together, from the first marker to the last."""
+    changes = sum(done_changes(pattern) for pattern in CHANGES)
+    part.add(f"all, {name}", who, repetition, Run(sum(seconds)), **speed(changes, sum(seconds)))
 
 
 def done_changes(pattern: str) -> int:
@@ -128,8 +149,11 @@ def replica(part: Part, repetition: int, began: str) -> None:
             raise RuntimeError(f"the replica stopped: {states[19]} {states[37]}")
 
     try:
-        for pattern, done in watch(MYSQL, dict, alive).items():
-            part.add(f"{pattern}, MySQL 9.7", "MySQL replica", repetition, done, **speed(done_changes(pattern), done.wall))
+        stretches = watch(MYSQL, dict, alive)
+        for pattern, done in stretches.items():
+            figures = speed(done_changes(pattern), done.wall)
+            part.add(f"{pattern}, MySQL 9.7", "MySQL replica", repetition, done, **figures)
+        add_whole(part, "MySQL 9.7", "MySQL replica", repetition, [done.wall for done in stretches.values()])
     finally:
         MYSQL.sql("STOP REPLICA", "RESET REPLICA ALL")
 
@@ -137,8 +161,11 @@ def replica(part: Part, repetition: int, began: str) -> None:
 def dumb_client(part: Part, repetition: int) -> None:
     OCEANBASE.drop("bench_changes")
     run("tables", [PEERS, "tables", OCEANBASE.url, KEYS])
+    walls = []
     for pattern, changes in CHANGES.items():
         command = [PEERS, "replay", OCEANBASE.url, pattern, changes, WORKERS]
         done = run("dumb client", command, servers={"target": OCEANBASE.pid})
         figures = speed(done.json()["changes"], done.json()["seconds"])
         part.add(f"{pattern}, OceanBase", "dumb client", repetition, done, **figures)
+        walls.append(done.json()["seconds"])
+    add_whole(part, "OceanBase", "dumb client", repetition, walls)
