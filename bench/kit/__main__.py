@@ -7,6 +7,7 @@ import time
 import pymysql
 
 from . import (
+    machine,
     part_decode,
     part_growth,
     part_import,
@@ -50,6 +51,7 @@ def main() -> int:
     try:
         for server in servers:
             server.up()
+        machine.write()
         for part, measure in PARTS.items():
             if part in wanted:
                 began = time.monotonic()

@@ -23,7 +23,7 @@ pub async fn make(source: &str, path: &str, rows_each: u32, tables: &[&str]) -> 
     let (mut rows, mut bytes) = (0u64, 0u64);
     for table in tables {
         let mut stream = connection.query_stream(format!("SELECT * FROM {table}")).await?;
-        let bare: Vec<bool> = stream.columns().iter().map(|column| is_number(column)).collect();
+        let bare: Vec<bool> = stream.columns().iter().map(is_number).collect();
         let mut statement = Vec::new();
         let mut held = 0u32;
         while let Some(row) = stream.next().await? {
