@@ -48,7 +48,10 @@ def beat(part: Part, name: str, follower: Follower, repetition: int) -> None:
     paced = [PEERS, "replay", SOURCE.url, "updates", LAG_SECONDS, WORKERS, rate(name)]
     load = subprocess.Popen([str(word) for word in paced], stdout=subprocess.PIPE)
     lags = run("heartbeat", [PEERS, "heartbeat", SOURCE.url, target.url, LAG_SECONDS]).json()
-    wrote = json.loads(load.communicate()[0])
+    output, _ = load.communicate()
+    if load.returncode != 0:
+        raise RuntimeError("the application of the measurement failed")
+    wrote = json.loads(output)
     follower.alive()
     done = watch.end()
     figures = {"wanted/s": rate(name) * 10, "changes/s": wrote["changes"] / wrote["seconds"]}

@@ -1,5 +1,5 @@
-"""Memory of our process where it could grow: one huge transaction, and rows of 1 MB. The plan of 10,000 tables and all
-other parts hold our peak memory too."""
+"""Memory of our process where it could grow: one huge transaction, and rows of 1 MB. The plan of many tables and all other
+parts hold our peak memory too."""
 
 import tempfile
 from pathlib import Path

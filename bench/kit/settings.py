@@ -18,7 +18,7 @@ def number(name: str, default: int) -> int:
 
 REPETITIONS = number("BENCH_REPETITIONS", 3)
 WORKERS = number("BENCH_WORKERS", 4)
-ROWS = number("BENCH_ROWS", 300_000)
+ROWS = number("BENCH_ROWS", 500_000)
 SCALE = os.environ.get("BENCH_SCALE") or "0.05"
 DECODE_ROWS = number("BENCH_DECODE_ROWS", 300_000)
 STORE_MB = number("BENCH_STORE_MB", 256)
@@ -27,7 +27,7 @@ LAG_SECONDS = number("BENCH_LAG_SECONDS", 15)
 LAG_RATE = number("BENCH_LAG_RATE", 0)
 TRANSACTION_MB = number("BENCH_TRANSACTION_MB", 128)
 WIDE_ROWS = number("BENCH_WIDE_ROWS", 200)
-TABLES = number("BENCH_TABLES", 10_000)
+TABLES = number("BENCH_TABLES", 3_000)
 GROWTH_ROWS = [int(rows) for rows in (os.environ.get("BENCH_GROWTH_ROWS") or "100000 1000000").split()]
 
 # Changes of each pattern. One number in BENCH_CHANGES sets all of them.

@@ -4,6 +4,7 @@
 //! connections), so no two of them meet but on the hot row, which one connection writes alone.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -105,15 +106,15 @@ struct Share {
     /// The next key that isn't there yet, and the next one to delete.
     fresh: u64,
     oldest: u64,
-    /// Keys below it are there from the begin.
-    keys: u64,
 }
 
 impl Share {
-    fn new(pattern: Pattern, number: u64, connections: u64, keys: u64) -> Self {
-        let keys = if pattern.has_keys() { keys - keys % connections } else { 0 };
+    /// `keys` is the range of keys that are there.
+    fn new(pattern: Pattern, number: u64, connections: u64, keys: &Range<u64>) -> Self {
+        let keys = if pattern.has_keys() { keys.clone() } else { 0..0 };
+        let [oldest, fresh] = [keys.start, keys.end].map(|key| key.next_multiple_of(connections) + number);
         let random = Random(0x9e37_79b9_7f4a_7c15 ^ (number + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
-        Self { pattern, random, step: connections, fresh: keys + number, oldest: number, keys }
+        Self { pattern, random, step: connections, fresh, oldest }
     }
 
     fn insert(&mut self, rows: u64) -> String {
@@ -137,7 +138,7 @@ impl Share {
     fn delete(&mut self) -> Result<String> {
         let key = self.oldest;
         if key >= self.fresh {
-            bail!("all keys of {} are deleted: it needs more than {}", self.pattern.table(), self.keys);
+            bail!("all keys of {} are deleted: it needs more of them", self.pattern.table());
         }
         self.oldest += self.step;
         Ok(format!("DELETE FROM {SCHEMA}.{} WHERE id = {key}", self.pattern.table()))
@@ -204,26 +205,29 @@ pub async fn tables(url: &str, keys: u64) -> Result<String> {
     Ok(format!(r#"{{"keys":{keys}}}"#))
 }
 
-/// The number of keys that [`tables`] has put into a pattern's table.
-async fn keys_of(connection: &mut Connection, pattern: Pattern) -> Result<u64> {
-    let row = connection.query_first(format!("SELECT MAX(id) + 1 FROM {SCHEMA}.{}", pattern.table())).await?;
-    Ok(row.and_then(|row| row.parse(0)).unwrap_or(0))
+/// The keys of a pattern's table, of which some may be missing at both ends.
+async fn keys_of(connection: &mut Connection, pattern: Pattern) -> Result<Range<u64>> {
+    let sql = format!("SELECT MIN(id), MAX(id) + 1 FROM {SCHEMA}.{}", pattern.table());
+    let row = connection.query_first(sql).await?;
+    let at = |column| row.as_ref().and_then(|row| row.parse(column)).unwrap_or(0);
+    Ok(at(0)..at(1))
 }
 
 /// Connections with their shares. The hot row has one.
 async fn shares(url: &str, pattern: Pattern, connections: u64) -> Result<Vec<(Connection, Share)>> {
     let connections = if pattern == Pattern::Hot { 1 } else { connections };
-    let mut keys = None;
-    let mut shares = Vec::new();
-    for number in 0..connections {
-        let mut connection = connect(url).await?;
-        let keys = match keys {
-            Some(keys) => keys,
-            None => *keys.insert(keys_of(&mut connection, pattern).await?),
-        };
-        shares.push((connection, Share::new(pattern, number, connections, keys)));
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(connect(url).await?);
     }
-    Ok(shares)
+    let keys = match open.first_mut() {
+        Some(first) => keys_of(first, pattern).await?,
+        None => bail!("no connections"),
+    };
+    let shares = (0..connections)
+        .zip(open)
+        .map(|(number, connection)| (connection, Share::new(pattern, number, connections, &keys)));
+    Ok(shares.collect())
 }
 
 /// Sends all changes of a pattern as fast as the server takes them.
