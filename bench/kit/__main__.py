@@ -3,8 +3,7 @@
 import os
 import sys
 import time
-
-import pymysql
+import traceback
 
 from . import (
     machine,
@@ -58,15 +57,18 @@ def main() -> int:
                 print(f"== {part}", file=sys.stderr)
                 try:
                     measure()
-                except (RuntimeError, OSError, pymysql.MySQLError) as error:
+                except Exception:
+                    # The other parts don't need it; the exit code tells.
                     failed.append(part)
-                    print(f"{part} failed: {error}", file=sys.stderr)
+                    traceback.print_exc()
                 print(f"== {part} took {time.monotonic() - began:.0f} s", file=sys.stderr)
     finally:
         if not os.environ.get("BENCH_KEEP"):
             for server in servers:
                 server.down()
     render.write()
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -42,8 +42,8 @@ def describe() -> dict:
             "OceanBase": OCEANBASE.sql("SELECT version()")[0][0],
             "mysql_common": locked("mysql_common"),
             "mydumper, myloader": first_line(DIST / "peers" / "bin" / "mydumper", "--version"),
-            "mysqldump": first_line(programs() / "mysqldump", "--no-defaults", "--version").split("  ")[-1],
-            "mariadb client": first_line(DIST / "tools" / "bin" / "mariadb", "--no-defaults", "--version").split("  ")[-1],
+            "mysqldump": first_line(programs() / "mysqldump", "--no-defaults", "--version").split("  ")[1],
+            "mariadb client": first_line(DIST / "tools" / "bin" / "mariadb", "--version").split("  ")[1],
         },
         "settings": {
             "MySQL": f"{MYSQL.options}, the rest as in dev/lib/mysql.sh (no sync at commit)",

@@ -1,5 +1,5 @@
 """Verification of equal tables: `whimbrel verify` beside reading everything of each side by one client, which looks at
-nothing of what it reads. pt-table-checksum can't compare with OceanBase: it needs a replica of the source."""
+nothing of what it reads. pt-table-checksum doesn't run here: it compares a source with its MySQL replicas."""
 
 import tempfile
 
