@@ -33,6 +33,14 @@ class Follower:
             self.child.kill()
             self.child.wait()
 
+    def ready(self) -> None:
+        """Copies what is there and follows. The small OceanBase refuses an index now and then ("Buffer not enough"), so
+        the task, which can be resumed, gets a second chance; nothing is timed here."""
+        try:
+            self.start()
+        except RuntimeError:
+            self.start()
+
     def start(self, until: str | None = "incremental") -> None:
         """Returns when the phase is reached, or at once."""
         arguments = ["--include", self.include, "--steps", "schema,full,incr", "--follow"]

@@ -45,7 +45,7 @@ def begin(follower: Follower) -> None:
     """Fixes the position before the first change, and copies the rows that are there."""
     follower.target.drop("bench_changes", "whimbrel")
     with follower:
-        follower.start()
+        follower.ready()
         follower.stop()
 
 

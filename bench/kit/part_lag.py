@@ -23,7 +23,7 @@ def measure() -> None:
         run("tables", [PEERS, "tables", SOURCE.url, KEYS])
         target.drop("bench_changes", "whimbrel")
         with tempfile.TemporaryDirectory(dir=HOME) as folder, Follower(target, Path(folder)) as follower:
-            follower.start()
+            follower.ready()
             for repetition in range(1, REPETITIONS + 1):
                 beat(part, name, follower, repetition)
             follower.stop()

@@ -27,7 +27,7 @@ def transaction(part: Part) -> None:
     run("tables", [PEERS, "tables", SOURCE.url, 0])
     OCEANBASE.drop("bench_changes", "whimbrel")
     with tempfile.TemporaryDirectory(dir=HOME) as folder, Follower(OCEANBASE, Path(folder)) as follower:
-        follower.start()
+        follower.ready()
         follower.stop()
         SOURCE.sql(
             "USE bench_changes",
