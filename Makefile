@@ -12,7 +12,7 @@ check:         ## format, lints, dependencies, licences, links, file length, nam
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	dev/check
 
-bench:         ## micro-benchmarks; see bench/README.md
+bench:         ## speed, memory and lag beside peers, about 20 minutes; see bench/README.md
 	bench/run
 
 chaos:         ## ROUNDS (100) of faults at random moments on real servers
