@@ -30,6 +30,7 @@ pub(crate) async fn run(shared: Arc<Shared>, loaded: Arc<Mutex<UnboundedReceiver
     let mut connections = None;
     loop {
         let next = tokio::select! {
+            biased;
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
             next = async { loaded.lock().await.recv().await } => next,
         };

@@ -205,6 +205,7 @@ impl FullVerification {
         loop {
             // Dropping the set stops the others, wherever they wait.
             let ended = tokio::select! {
+                biased;
                 () = shared.cancel.cancelled() => {
                     shared.check_cancelled()?;
                     continue;
@@ -338,6 +339,7 @@ impl Shared {
         sides.drop_all();
         tracing::warn!("a server went away; reading again in {delay:?}");
         tokio::select! {
+            biased;
             () = self.cancel.cancelled() => self.check_cancelled(),
             () = tokio::time::sleep(delay) => Ok(()),
         }

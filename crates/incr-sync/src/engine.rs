@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 
@@ -23,7 +24,7 @@ use crate::large::Large;
 use crate::parked;
 use crate::plans::Plans;
 use crate::reader::{Bounds, RawWindow, Reader, Step};
-use crate::run::{Shared, Turn, Work, commit_work};
+use crate::run::{Committed, Shared, Turn, Work, commit_work};
 use crate::session::Session;
 use crate::source::{ChangeSource, DdlConverter, Router};
 use crate::status::{ApplyStatus, Phase};
@@ -62,7 +63,7 @@ pub(crate) struct Engine {
     tracker: Tracker,
     /// The last window's number, and the last one committed.
     number: u64,
-    committed: watch::Sender<u64>,
+    committed: Arc<Committed>,
     /// The first position of the task, until something is applied.
     pub(crate) applied: End,
     /// Something has been applied: `applied` is more than where the log begins.
@@ -174,7 +175,7 @@ impl Engine {
             running: JoinSet::new(),
             tracker: Tracker::default(),
             number: 0,
-            committed: watch::Sender::new(0),
+            committed: Arc::default(),
             applied,
             begun: false,
             persisted: 0,
@@ -370,11 +371,10 @@ impl Engine {
                 let turn = Turn {
                     number,
                     after: self.tracker.admit(number, &window),
-                    committed: self.committed.subscribe(),
+                    committed: self.committed.clone(),
                     patience: self.shared.options.lock_patience,
                 };
-                let committed = self.committed.clone();
-                self.running.spawn(run_in_turn(session, shared, window, turn, committed));
+                self.running.spawn(run_in_turn(session, shared, window, turn));
             }
             ApplyMode::Convergent => {
                 self.resume_until = self.resume_until.max(window.last_sequence);
@@ -537,13 +537,7 @@ impl Engine {
 }
 
 /// One window of `transaction` mode.
-async fn run_in_turn(
-    mut session: Session,
-    shared: Arc<Shared>,
-    window: Arc<Window>,
-    mut turn: Turn,
-    committed: watch::Sender<u64>,
-) -> Done {
+async fn run_in_turn(mut session: Session, shared: Arc<Shared>, window: Arc<Window>, mut turn: Turn) -> Done {
     let number = turn.number;
     let locs: Vec<Loc> = window.locs().collect();
     let result = match &window.end {
@@ -562,7 +556,7 @@ async fn run_in_turn(
         }
     };
     if result.is_ok() {
-        committed.send_replace(number);
+        turn.committed.advance_to(number);
     }
     Done { number, sessions: vec![session], end: window.end.clone(), result }
 }

@@ -96,7 +96,7 @@ impl Database {
         let done = self.transactions.remove(&id).ok_or_else(gone)?;
         for ((table, place), row) in done.rows {
             if let Some(table) = self.tables.get_mut(&table) {
-                table.put(&place, row);
+                table.put(&place, row.as_ref());
             }
         }
         for (key, payload) in done.state {

@@ -71,7 +71,7 @@ impl Target for SimEndpoint {
     }
 
     async fn take_over(&self, task: &str) -> Result<u64> {
-        let after = self.0.enter("take_over", format!("{task}")).await?;
+        let after = self.0.enter("take_over", task.to_owned()).await?;
         let epoch = {
             let open = Open::begin(&self.0);
             let token = Token::Epoch(task.to_owned());

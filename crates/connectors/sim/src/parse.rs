@@ -22,7 +22,7 @@ pub enum Change {
 
 #[derive(Clone, Debug)]
 pub enum Statement {
-    CreateTable(TableSchema),
+    CreateTable(Box<TableSchema>),
     DropTable(TableName),
     Truncate(TableName),
     Alter(TableName, Vec<Change>),
@@ -295,7 +295,9 @@ impl Parser<'_> {
     fn statement(&mut self, sql: &str) -> Option<Statement> {
         let verb = self.word()?.to_uppercase();
         match verb.as_str() {
-            "CREATE" if self.eat("TABLE") => self.create_table().map(Statement::CreateTable),
+            "CREATE" if self.eat("TABLE") => {
+                self.create_table().map(|schema| Statement::CreateTable(Box::new(schema)))
+            }
             "CREATE" if self.eat("VIEW") => self.view(sql),
             "DROP" => {
                 self.need("TABLE")?;

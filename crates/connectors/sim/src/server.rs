@@ -127,7 +127,7 @@ impl SimServer {
         }
         if let Some(after) = after {
             let place = table.place_of(after).unwrap_or_else(|| table.new_place());
-            table.put(&place, Some(after.clone()));
+            table.put(&place, Some(after));
         }
     }
 

@@ -186,12 +186,12 @@ impl SimSession {
                 let message = "structures aren't changed within a transaction";
                 return Err(ConnectorError::new(ErrorKind::Other, &self.server.name, message));
             }
-            let after = self.server.enter("ddl", format!("{text}")).await?;
+            let after = self.server.enter("ddl", text.to_owned()).await?;
             sql::change_structure(&self.server, default_schema, text, &parsed).await?;
             self.server.leave(after).await?;
             return Ok(0);
         }
-        let statement = self.start("execute", format!("{text}")).await?;
+        let statement = self.start("execute", text.to_owned()).await?;
         let done = sql::change_rows(&self.server, statement.id(), &parsed).await;
         self.end(statement, done).await
     }

@@ -131,7 +131,7 @@ pub(crate) async fn change_structure(
         Statement::CreateTable(schema) => {
             let mut db = server.db();
             create(&mut db, schema)?;
-            log(&mut db, None, Some(schema.clone()));
+            log(&mut db, None, Some(schema.as_ref().clone()));
         }
         Statement::CreateView { name, columns, query } => {
             let (columns, query) = (columns.clone(), query.clone());

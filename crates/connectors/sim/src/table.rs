@@ -74,15 +74,15 @@ impl Table {
     }
 
     /// Puts a row, or removes it.
-    pub fn put(&mut self, place: &Place, row: Option<Row>) {
-        let old = match &row {
+    pub fn put(&mut self, place: &Place, row: Option<&Row>) {
+        let old = match row {
             Some(row) => self.rows.insert(place.clone(), row.clone()),
             None => self.rows.remove(place),
         };
         for at in 0..self.uniques.len() {
             let columns = self.uniques[at].columns.clone();
             let before = old.as_ref().and_then(|old| self.key_of(&columns, old));
-            let after = row.as_ref().and_then(|row| self.key_of(&columns, row));
+            let after = row.and_then(|row| self.key_of(&columns, row));
             let entries = &mut self.uniques[at].entries;
             if let Some(before) = before
                 && entries.get(&before) == Some(place)
@@ -102,7 +102,7 @@ impl Table {
         for (place, row) in &self.rows {
             let row = convert(row);
             let place = table.place_of(&row).unwrap_or_else(|| place.clone());
-            table.put(&place, Some(row));
+            table.put(&place, Some(&row));
         }
         table
     }

@@ -113,4 +113,4 @@ impl Playground for SimPlayground {
     }
 }
 
-conformance_suite!(|case| SimPlayground::new(case));
+conformance_suite!(SimPlayground::new);
