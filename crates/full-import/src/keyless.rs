@@ -4,8 +4,10 @@
 //! that position and apply all that comes after it. A load that didn't come to its end is thrown away and begun
 //! again with a new view; that is allowed because the table was empty when the task began.
 
-use whimbrel_connector::Result;
+use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_model::TableSchema;
 
+use crate::Shared;
 use crate::mover::{Mover, Saves};
 use crate::planner::Work;
 use crate::progress::TableStage;
@@ -36,6 +38,7 @@ pub(crate) async fn load(
     writer.truncate(&plan).await?;
 
     let position = reader.hold_table(&plan.source.schema).await?;
+    refuse_changed(shared, &plan.source.schema).await?;
     reader.open_range(&plan.source, &Default::default()).await?;
     writer.begin().await?;
     lock.put(writer).await?;
@@ -58,4 +61,19 @@ pub(crate) async fn load(
         worker.drop_connections();
     }
     Ok(indexes::Loaded { index, result })
+}
+
+/// A table whose columns were changed since the task began can't be loaded: what the log says of the rows up to the
+/// view is passed over, so values of a new column would be nowhere.
+async fn refuse_changed(shared: &Shared, known: &TableSchema) -> Result<()> {
+    let names = std::slice::from_ref(&known.name);
+    let now = shared.catalog.lock().await.table_schemas(names).await?;
+    if now.iter().all(|now| now.columns == known.columns) {
+        return Ok(());
+    }
+    let object = format!("table {}", known.name);
+    let message = "its columns were changed after the task began and before its rows were read";
+    let hint =
+        "it has no key, so it can be read in one piece only: start the table anew in a task of its own";
+    Err(ConnectorError::new(ErrorKind::SchemaMismatch, object, message).with_hint(hint))
 }

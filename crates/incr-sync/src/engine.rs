@@ -25,7 +25,7 @@ use crate::parked;
 use crate::plans::Plans;
 use crate::reader::{Bounds, RawWindow, Reader, Step};
 use crate::run::{Committed, Shared, Turn, Work, commit_work};
-use crate::session::Session;
+use crate::session::{Backoff, Session};
 use crate::source::{ChangeSource, DdlConverter, Router};
 use crate::status::{ApplyStatus, Phase};
 use crate::window::{End, Loc, Part, Window};
@@ -88,6 +88,8 @@ pub(crate) struct Engine {
     pub(crate) looked_at: Instant,
     /// How long that took.
     pub(crate) look_cost: Duration,
+    /// How long the source of changes has failed without a break.
+    source_backoff: Backoff,
     /// Some decision about a parked statement is to be carried out.
     pub(crate) decided: bool,
 }
@@ -162,6 +164,7 @@ impl Engine {
             Scope::Task => None,
             Scope::Hold(number) => Some(number),
         };
+        let source_backoff = shared.backoff();
         let gate = Gate { holds: shared.holds.clone(), replayed };
         Ok(Self {
             plans: Plans::new(target.catalog().await?, router.clone()),
@@ -190,6 +193,7 @@ impl Engine {
             parked_again: false,
             looked_at: Instant::now(),
             look_cost: Duration::ZERO,
+            source_backoff,
             decided: true,
         })
     }
@@ -304,6 +308,9 @@ impl Engine {
 
     /// True at the end of the run.
     async fn handle(&mut self, step: Step) -> Result<bool> {
+        if !matches!(step, Step::Failed(_) | Step::Idle) {
+            self.source_backoff = self.shared.backoff();
+        }
         match step {
             Step::Window(window) => self.dispatch(window).await?,
             Step::Piece { window, first } => {
@@ -321,7 +328,7 @@ impl Engine {
             }
             Step::Failed(error) => {
                 self.shared.board.retried(&error);
-                self.shared.backoff().wait(error, &self.shared.stop).await?;
+                self.source_backoff.wait(error, &self.shared.stop).await?;
             }
             Step::End => {
                 self.persist().await?;

@@ -40,7 +40,8 @@ pub struct StoreOptions {
     /// Bytes that are left free on the disk.
     pub min_free_bytes: u64,
     pub retention: Retention,
-    /// The pull pauses while the files that the slowest registered consumer still needs are larger than this.
+    /// The pull pauses, between transactions, while the files that the slowest registered consumer still needs are
+    /// larger than this.
     pub lag_limit_bytes: Option<u64>,
     /// Bytes of records that may wait between the reader of the source's log and the writing thread.
     pub queue_bytes: usize,

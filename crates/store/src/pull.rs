@@ -302,7 +302,9 @@ impl WriterThread {
     }
 
     async fn take(&mut self, record: &LogRecord) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.check_lag) {
+        // Within a transaction nobody is waited for: it may be larger than the limit, and no consumer can have done with
+        // the half of it.
+        if !self.writer.in_transaction() && std::mem::take(&mut self.check_lag) {
             self.wait_for_consumers().await?;
         }
         self.keep_trying(|writer| writer.append(record).map(drop)).await?;

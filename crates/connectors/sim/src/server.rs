@@ -16,6 +16,7 @@ use crate::locks::{Attempt, Mode, Token};
 use crate::row::{Row, check};
 use crate::session::SimSession;
 use crate::table::Table;
+use crate::{parse, sql};
 
 /// A database in memory. Cheap to share.
 pub struct SimServer {
@@ -152,6 +153,19 @@ impl SimServer {
                 Err(error)
             }
         }
+    }
+
+    /// One statement that changes the structure of a table, at once.
+    ///
+    /// # Errors
+    /// Somebody holds a lock of the table; what isn't understood.
+    pub fn run_now(self: &Arc<Self>, text: &str) -> Result<()> {
+        let statement = parse::statement("", text)?;
+        sql::change_structure_now(self, text, &statement)
+    }
+
+    pub fn clock(&self) -> &SimClock {
+        &self.clock
     }
 
     // ---- for the seams ----

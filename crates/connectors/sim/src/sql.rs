@@ -8,7 +8,7 @@ use whimbrel_model::object::{Security, View};
 use whimbrel_model::{CellKind, Ddl, TableEffect, TableName, TableSchema, ValueRef};
 
 use crate::database::Database;
-use crate::locks::{Mode, Token};
+use crate::locks::{Attempt, Mode, Token};
 use crate::log::Content;
 use crate::parse::{Change, Literal, Statement};
 use crate::row::{Cell, Row, cell, default_of};
@@ -114,6 +114,16 @@ pub(crate) async fn alone<T>(
     work(&mut db, table)
 }
 
+/// The table that has to be nobody's while its structure changes.
+fn changed_table(db: &Database, statement: &Statement) -> Result<Option<u64>> {
+    match statement {
+        Statement::DropTable(name) | Statement::Truncate(name) | Statement::Alter(name, _) => {
+            db.table(name).map(|table| Some(table.id))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// A statement that changes structures: a transaction of its own, and a record of the log with its effects.
 pub(crate) async fn change_structure(
     server: &Arc<SimServer>,
@@ -121,55 +131,73 @@ pub(crate) async fn change_structure(
     sql: &str,
     statement: &Statement,
 ) -> Result<()> {
-    let wall = server.clock.wall_us();
-    let log = |db: &mut Database, before: Option<&TableName>, after: Option<TableSchema>| {
-        let effects = vec![TableEffect { before: before.cloned(), after }];
-        let (default_schema, sql) = (default_schema.to_owned(), sql.to_owned());
-        db.log.append(Content::Ddl(Ddl { default_schema, sql, sql_mode: 0, effects }), wall);
-    };
-    match statement {
+    let open = Open::begin(server);
+    let table = changed_table(&server.db(), statement)?;
+    if let Some(table) = table {
+        server.lock(open.id, &Token::Table(table), Mode::Exclusive, TABLE_PATIENCE).await?;
+    }
+    restructure(&mut server.db(), server.clock.wall_us(), (default_schema, sql), statement)?;
+    server.grown.notify_waiters();
+    Ok(())
+}
+
+/// As [`change_structure`], where nobody holds a lock of the table.
+pub(crate) fn change_structure_now(server: &Arc<SimServer>, sql: &str, statement: &Statement) -> Result<()> {
+    let open = Open::begin(server);
+    {
+        let mut db = server.db();
+        if let Some(table) = changed_table(&db, statement)?
+            && db.locks.try_lock(open.id, &Token::Table(table), Mode::Exclusive) != Attempt::Locked
+        {
+            return Err(ConnectorError::new(ErrorKind::TransactionConflict, &server.name, "a lock is held"));
+        }
+        restructure(&mut db, server.clock.wall_us(), ("", sql), statement)?;
+    }
+    server.grown.notify_waiters();
+    Ok(())
+}
+
+fn restructure(
+    db: &mut Database,
+    time_us: u64,
+    (default_schema, sql): (&str, &str),
+    statement: &Statement,
+) -> Result<()> {
+    let (before, after) = match statement {
         Statement::CreateTable(schema) => {
-            let mut db = server.db();
-            create(&mut db, schema)?;
-            log(&mut db, None, Some(schema.as_ref().clone()));
+            create(db, schema)?;
+            (None, Some(schema.as_ref().clone()))
         }
         Statement::CreateView { name, columns, query } => {
             let (columns, query) = (columns.clone(), query.clone());
             let security = Security::default();
             let view = View { columns, query, algorithm: None, check_option: None, security };
-            server.db().views.insert(name.clone(), view);
+            db.views.insert(name.clone(), view);
+            return Ok(());
         }
         Statement::DropTable(name) => {
-            alone(server, name, |db, table| {
-                db.tables.remove(&table);
-                db.names.remove(name);
-                log(db, Some(name), None);
-                Ok(())
-            })
-            .await?;
+            let table = db.table(name)?.id;
+            db.tables.remove(&table);
+            db.names.remove(name);
+            (Some(name), None)
         }
         Statement::Truncate(name) => {
-            alone(server, name, |db, table| {
-                let schema = db.by_id(table)?.schema.as_ref().clone();
-                db.tables.insert(table, Table::new(table, schema.clone()));
-                log(db, Some(name), Some(schema));
-                Ok(())
-            })
-            .await?;
+            let emptied = Table::new(db.table(name)?.id, db.table(name)?.schema.as_ref().clone());
+            let schema = emptied.schema.as_ref().clone();
+            db.tables.insert(emptied.id, emptied);
+            (Some(name), Some(schema))
         }
         Statement::Alter(name, changes) => {
-            alone(server, name, |db, table| {
-                let altered = alter(db.by_id(table)?, changes)?;
-                let schema = altered.schema.as_ref().clone();
-                db.tables.insert(table, altered);
-                log(db, Some(name), Some(schema));
-                Ok(())
-            })
-            .await?;
+            let altered = alter(db.table(name)?, changes)?;
+            let schema = altered.schema.as_ref().clone();
+            db.tables.insert(altered.id, altered);
+            (Some(name), Some(schema))
         }
         _ => return Err(ConnectorError::new(ErrorKind::Other, "a statement", "it changes rows")),
-    }
-    server.grown.notify_waiters();
+    };
+    let effects = vec![TableEffect { before: before.cloned(), after }];
+    let (default_schema, sql) = (default_schema.to_owned(), sql.to_owned());
+    db.log.append(Content::Ddl(Ddl { default_schema, sql, sql_mode: 0, effects }), time_us);
     Ok(())
 }
 

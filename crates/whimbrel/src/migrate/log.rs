@@ -38,7 +38,7 @@ impl Log {
         settings: &StoreSettings,
     ) -> std::result::Result<Self, Failure> {
         let store = open_store(dir, start, settings).await?;
-        store.register_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
+        store.ensure_consumer(CONSUMER, Sequence::FIRST).map_err(ConnectorError::from)?;
         let resume = store.resume_point().map_err(ConnectorError::from)?;
         let followed = followed.clone();
         let reader = source
