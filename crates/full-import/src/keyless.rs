@@ -4,7 +4,7 @@
 //! that position and apply all that comes after it. A load that didn't come to its end is thrown away and begun
 //! again with a new view; that is allowed because the table was empty when the task began.
 
-use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, Result, TablePlan, Writer};
 use whimbrel_model::TableSchema;
 
 use crate::Shared;
@@ -35,7 +35,7 @@ pub(crate) async fn load(
     Record::table(name, &TableEntry::loading(name, None)).put(writer).await?;
     writer.commit().await?;
     setaside::forget(writer, &plan).await?;
-    writer.truncate(&plan).await?;
+    empty(shared, &lock, writer, &plan).await?;
 
     let position = reader.hold_table(&plan.source.schema).await?;
     refuse_changed(shared, &plan.source.schema).await?;
@@ -61,6 +61,17 @@ pub(crate) async fn load(
         worker.drop_connections();
     }
     Ok(indexes::Loaded { index, result })
+}
+
+/// Removes all rows that an earlier attempt may have left. TRUNCATE commits by itself, so nothing in it can check that
+/// this process still owns the task; a transaction that has written state is open beside it, for which a take-over has to
+/// wait.
+async fn empty(shared: &Shared, lock: &Record, writer: &mut dyn Writer, plan: &TablePlan) -> Result<()> {
+    let mut owner = shared.target.writer(&shared.task, shared.epoch).await?;
+    owner.begin().await?;
+    lock.put(owner.as_mut()).await?;
+    writer.truncate(plan).await?;
+    owner.commit().await
 }
 
 /// A table whose columns were changed since the task began can't be loaded: what the log says of the rows up to the

@@ -253,6 +253,7 @@ impl Engine {
                     self.serve(request).await?;
                 }
                 self.look_at_keys().await?;
+                self.persist_now_and_then().await?;
             }
             if let Some(step) = self.pending.take() {
                 if !self.is_ready_for(&step) {
@@ -398,6 +399,11 @@ impl Engine {
     /// Nothing but the position moved on.
     async fn passed(&mut self, end: End) -> Result<()> {
         self.set_applied(end);
+        self.persist_now_and_then().await
+    }
+
+    /// Also without a further record: the Store may wait for the acknowledgement before it takes one.
+    async fn persist_now_and_then(&mut self) -> Result<()> {
         if self.persisted_at.elapsed() >= self.shared.options.idle_checkpoint {
             self.persist().await?;
         }

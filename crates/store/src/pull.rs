@@ -187,6 +187,8 @@ async fn run(
         time_us: 0,
         records: 0,
         trimmed: None,
+        last_end: None,
+        durable_end: None,
         check_lag: true,
     };
     let writing = store.shared().options.blocking.spawn(async move {
@@ -282,6 +284,10 @@ struct WriterThread {
     time_us: u64,
     records: u64,
     trimmed: Option<tokio::time::Instant>,
+    /// The last record of this pull that a consumer can have done with: a commit or a heartbeat.
+    last_end: Option<Sequence>,
+    /// The last such that is durable, so that consumers have it.
+    durable_end: Option<Sequence>,
     /// More has become durable since the consumers' lag was looked at.
     check_lag: bool,
 }
@@ -307,19 +313,22 @@ impl WriterThread {
         if !self.writer.in_transaction() && std::mem::take(&mut self.check_lag) {
             self.wait_for_consumers().await?;
         }
+        let sequence = self.writer.next_sequence();
         self.keep_trying(|writer| writer.append(record).map(drop)).await?;
         self.records += 1;
         match record {
             LogRecord::Commit(commit) => self.time_us = commit.commit_time_us,
             LogRecord::Heartbeat { time_us, .. } => self.time_us = *time_us,
-            _ => {}
+            _ => return Ok(()),
         }
+        self.last_end = Some(sequence);
         Ok(())
     }
 
     async fn sync(&mut self) -> Result<(), StoreError> {
         self.keep_trying(StoreWriter::flush).await?;
         self.check_lag = true;
+        self.durable_end = self.last_end;
         self.status.send_modify(|status| {
             status.position.clone_from(self.writer.position());
             status.time_us = self.time_us;
@@ -392,6 +401,8 @@ impl WriterThread {
 
     async fn wait_for_consumers(&mut self) -> Result<(), StoreError> {
         let Some(limit) = self.store.shared().options.lag_limit_bytes else { return Ok(()) };
+        // Who has done with all that can be done with isn't behind, whatever came after it and doesn't count.
+        let Some(durable_end) = self.durable_end else { return Ok(()) };
         let since = SystemTime::now();
         let mut waiting = false;
         let shared = self.store.shared().clone();
@@ -399,7 +410,7 @@ impl WriterThread {
             // Listening begins before the look, so that no move in between is missed.
             let mut moved = std::pin::pin!(shared.consumers_moved.notified());
             moved.as_mut().enable();
-            let Some((consumer, bytes)) = shared.lagging_consumer(limit)? else { break };
+            let Some((consumer, bytes)) = shared.lagging_consumer(limit, durable_end)? else { break };
             if self.cancel.is_cancelled() {
                 break;
             }
