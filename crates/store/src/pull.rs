@@ -402,7 +402,7 @@ impl WriterThread {
     async fn wait_for_consumers(&mut self) -> Result<(), StoreError> {
         let Some(limit) = self.store.shared().options.lag_limit_bytes else { return Ok(()) };
         // Who has done with all that can be done with isn't behind, whatever came after it and doesn't count.
-        let Some(durable_end) = self.durable_end else { return Ok(()) };
+        let Some(mut durable_end) = self.durable_end else { return Ok(()) };
         let since = SystemTime::now();
         let mut waiting = false;
         let shared = self.store.shared().clone();
@@ -413,6 +413,12 @@ impl WriterThread {
             let Some((consumer, bytes)) = shared.lagging_consumer(limit, durable_end)? else { break };
             if self.cancel.is_cancelled() {
                 break;
+            }
+            if !waiting && self.writer.has_unsynced() {
+                // A consumer may have the begin of a transaction whose end is still here, and wait for it.
+                self.sync().await?;
+                durable_end = self.durable_end.unwrap_or(durable_end);
+                continue;
             }
             waiting = true;
             self.set_state(StoreState::WaitingForConsumer { since, consumer, bytes });
