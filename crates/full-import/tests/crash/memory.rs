@@ -40,8 +40,7 @@ pub struct Server {
     pub stop: CancellationToken,
     /// Fires with `Fault::Vanish`.
     pub vanished: CancellationToken,
-    /// A table that grows, as one at the source does that others write to: behind its last row, by more rows than a
-    /// chunk has whenever a bound is asked for.
+    /// A table that grows behind its last row, by more rows than a chunk has, whenever a bound is asked for.
     growing: Mutex<Option<TableName>>,
     /// The source's tables have lost a column since the task began.
     pub altered: AtomicBool,
@@ -301,9 +300,8 @@ impl Catalog for MemoryCatalog {
 
     async fn table_schemas(&mut self, names: &[TableName]) -> Result<Vec<TableSchema>> {
         let mut schemas: Vec<_> = names.iter().map(|name| schema(&name.table, false)).collect();
-        if self.0.altered.load(Ordering::SeqCst) {
-            schemas.iter_mut().for_each(|schema| schema.columns.truncate(1));
-        }
+        let columns = if self.0.altered.load(Ordering::SeqCst) { 1 } else { 2 };
+        schemas.iter_mut().for_each(|schema| schema.columns.truncate(columns));
         Ok(schemas)
     }
 
