@@ -1,5 +1,5 @@
 # Nothing but short calls; what they do stands in dev/.
-.PHONY: demo test check bench chaos fuzz servers stop
+.PHONY: demo test check bench chaos fuzz simulate servers stop
 
 demo:          ## install, build, start real servers, migrate a live database, leave the page open
 	dev/demo
@@ -20,6 +20,9 @@ chaos:         ## ROUNDS (100) of faults at random moments on real servers
 
 fuzz:          ## fuzz every target for MINUTES (1) each
 	dev/fuzz $(or $(MINUTES),1)
+
+simulate:      ## run SEEDS (10000) schedules of the simulation from FROM (1) on; see docs/dev/simulation.md
+	cargo run --quiet --locked -p whimbrel-simulation --bin simulate -- $(or $(FROM),1) $(or $(SEEDS),10000)
 
 servers:       ## start the servers of the tests
 	dev/servers up $$(dev/servers list)

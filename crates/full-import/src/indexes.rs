@@ -33,6 +33,7 @@ pub(crate) async fn run(
     let mut connections = None;
     loop {
         let next = tokio::select! {
+            biased;
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
             next = async { loaded.lock().await.recv().await } => next,
         };

@@ -6,8 +6,10 @@
 //! didn't come to its end is thrown away and begun again with a new view. A table of its own is emptied for that, which
 //! is allowed because it was empty when the task began; from a shared one the rows of the load are taken back.
 
-use whimbrel_connector::{FailPoint, Result, TablePlan, Writer};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result, TablePlan, Writer};
+use whimbrel_model::TableSchema;
 
+use crate::Shared;
 use crate::mover::{Mover, Saves};
 use crate::planner::Work;
 use crate::progress::TableStage;
@@ -37,12 +39,13 @@ pub(crate) async fn load(
         undo::take_back(writer, &plan, &lock).await?;
         Saves::Undo(Undo::new(plan.clone()))
     } else {
-        writer.truncate(&plan).await?;
+        empty(shared, &lock, writer, &plan).await?;
         Saves::Nothing
     };
     FailPoint::KeylessCleared.reached();
 
     let position = reader.hold_table(&plan.source.schema).await?;
+    refuse_changed(shared, &plan.source.schema).await?;
     reader.open_range(&plan.source, &Default::default()).await?;
     writer.begin().await?;
     lock.put(writer).await?;
@@ -93,4 +96,30 @@ async fn begin(writer: &mut dyn Writer, plan: &TablePlan, lock: &Record) -> Resu
     writer.commit().await?;
     setaside::forget(writer, plan).await?;
     Ok(None)
+}
+
+/// Removes all rows that an earlier attempt may have left. TRUNCATE commits by itself, so nothing in it can check that
+/// this process still owns the task; a transaction that has written state is open beside it, for which a take-over has to
+/// wait.
+async fn empty(shared: &Shared, lock: &Record, writer: &mut dyn Writer, plan: &TablePlan) -> Result<()> {
+    let mut owner = shared.target.writer(&shared.task, shared.epoch).await?;
+    owner.begin().await?;
+    lock.put(owner.as_mut()).await?;
+    writer.truncate(plan).await?;
+    owner.commit().await
+}
+
+/// A table whose columns were changed since the task began can't be loaded: what the log says of the rows up to the
+/// view is passed over, so values of a new column would be nowhere.
+async fn refuse_changed(shared: &Shared, known: &TableSchema) -> Result<()> {
+    let names = std::slice::from_ref(&known.name);
+    let now = shared.catalog.lock().await.table_schemas(names).await?;
+    if now.iter().all(|now| now.columns == known.columns) {
+        return Ok(());
+    }
+    let object = format!("table {}", known.name);
+    let message = "its columns were changed after the task began and before its rows were read";
+    let hint =
+        "it has no key, so it can be read in one piece only: start the table anew in a task of its own";
+    Err(ConnectorError::new(ErrorKind::SchemaMismatch, object, message).with_hint(hint))
 }

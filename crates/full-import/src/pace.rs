@@ -56,6 +56,7 @@ impl Pace {
             sleep_until(slot).await;
         };
         tokio::select! {
+            biased;
             () = cancel.cancelled() => {}
             () = wait => {}
         }

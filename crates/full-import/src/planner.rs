@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::task::JoinSet;
@@ -284,6 +284,7 @@ impl Planner {
         }
         let work = Work { table: tracker.clone(), piece };
         tokio::select! {
+            biased;
             () = self.shared.cancel.cancelled() => self.shared.check_cancelled(),
             sent = self.chunks.send(work) => sent.map_err(|_| {
                 // The workers are gone only where one of them has failed, and says so itself.

@@ -36,6 +36,7 @@ impl<'a> Retry<'a> {
         let delay = self.backoff.after(error)?;
         tracing::warn!(code, error = chain, "trying again in {delay:?}");
         tokio::select! {
+            biased;
             () = self.shared.cancel.cancelled() => self.shared.check_cancelled(),
             () = tokio::time::sleep(delay) => Ok(()),
         }
@@ -52,6 +53,7 @@ pub(crate) async fn run(
     let mut worker = Worker { shared: &shared, number, reader: None, writer: None };
     loop {
         let work = tokio::select! {
+            biased;
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
             work = async { queue.lock().await.recv().await } => work,
         };

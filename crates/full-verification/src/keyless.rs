@@ -61,7 +61,7 @@ impl Sums {
 
 /// Compares one table from begin to end.
 pub(crate) async fn verify(shared: &Shared, sides: &mut Sides, index: usize) -> Result<()> {
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let mut backoff = Backoff::new(shared.options.retry_for);
     let outcome = loop {
         match compare(shared, sides, index).await {

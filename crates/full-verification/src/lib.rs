@@ -207,6 +207,7 @@ impl FullVerification {
         loop {
             // Dropping the set stops the others, wherever they wait.
             let ended = tokio::select! {
+                biased;
                 () = shared.cancel.cancelled() => {
                     shared.check_cancelled()?;
                     continue;
@@ -355,6 +356,7 @@ impl Shared {
         sides.drop_all();
         tracing::warn!("a server went away; reading again in {delay:?}");
         tokio::select! {
+            biased;
             () = self.cancel.cancelled() => self.check_cancelled(),
             () = tokio::time::sleep(delay) => Ok(()),
         }

@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 
@@ -23,8 +24,8 @@ use crate::large::Large;
 use crate::parked;
 use crate::plans::Plans;
 use crate::reader::{Bounds, RawWindow, Reader, Step};
-use crate::run::{Shared, Turn, Work, commit_work};
-use crate::session::Session;
+use crate::run::{Committed, Shared, Turn, Work, commit_work};
+use crate::session::{Backoff, Session};
 use crate::source::{ChangeSource, DdlConverter, Router};
 use crate::status::{ApplyStatus, Phase};
 use crate::window::{End, Loc, Part, Window};
@@ -62,7 +63,7 @@ pub(crate) struct Engine {
     tracker: Tracker,
     /// The last window's number, and the last one committed.
     number: u64,
-    committed: watch::Sender<u64>,
+    committed: Arc<Committed>,
     /// The first position of the task, until something is applied.
     pub(crate) applied: End,
     /// Something has been applied: `applied` is more than where the log begins.
@@ -87,6 +88,8 @@ pub(crate) struct Engine {
     pub(crate) looked_at: Instant,
     /// How long that took.
     pub(crate) look_cost: Duration,
+    /// How long the source of changes has failed without a break.
+    source_backoff: Backoff,
     /// Some decision about a parked statement is to be carried out.
     pub(crate) decided: bool,
 }
@@ -161,6 +164,7 @@ impl Engine {
             Scope::Task => None,
             Scope::Hold(number) => Some(number),
         };
+        let source_backoff = shared.backoff();
         let gate = Gate { holds: shared.holds.clone(), replayed };
         Ok(Self {
             plans: Plans::new(target.catalog().await?, router.clone()),
@@ -174,7 +178,7 @@ impl Engine {
             running: JoinSet::new(),
             tracker: Tracker::default(),
             number: 0,
-            committed: watch::Sender::new(0),
+            committed: Arc::default(),
             applied,
             begun: false,
             persisted: 0,
@@ -189,6 +193,7 @@ impl Engine {
             parked_again: false,
             looked_at: Instant::now(),
             look_cost: Duration::ZERO,
+            source_backoff,
             decided: true,
         })
     }
@@ -248,6 +253,7 @@ impl Engine {
                     self.serve(request).await?;
                 }
                 self.look_at_keys().await?;
+                self.persist_now_and_then().await?;
             }
             if let Some(step) = self.pending.take() {
                 if !self.is_ready_for(&step) {
@@ -303,6 +309,9 @@ impl Engine {
 
     /// True at the end of the run.
     async fn handle(&mut self, step: Step) -> Result<bool> {
+        if !matches!(step, Step::Failed(_) | Step::Idle) {
+            self.source_backoff = self.shared.backoff();
+        }
         match step {
             Step::Window(window) => self.dispatch(window).await?,
             Step::Piece { window, first } => {
@@ -320,7 +329,7 @@ impl Engine {
             }
             Step::Failed(error) => {
                 self.shared.board.retried(&error);
-                self.shared.backoff().wait(error, &self.shared.stop).await?;
+                self.source_backoff.wait(error, &self.shared.stop).await?;
             }
             Step::End => {
                 self.persist().await?;
@@ -370,11 +379,10 @@ impl Engine {
                 let turn = Turn {
                     number,
                     after: self.tracker.admit(number, &window),
-                    committed: self.committed.subscribe(),
+                    committed: self.committed.clone(),
                     patience: self.shared.options.lock_patience,
                 };
-                let committed = self.committed.clone();
-                self.running.spawn(run_in_turn(session, shared, window, turn, committed));
+                self.running.spawn(run_in_turn(session, shared, window, turn));
             }
             ApplyMode::Convergent => {
                 self.resume_until = self.resume_until.max(window.last_sequence);
@@ -391,6 +399,11 @@ impl Engine {
     /// Nothing but the position moved on.
     async fn passed(&mut self, end: End) -> Result<()> {
         self.set_applied(end);
+        self.persist_now_and_then().await
+    }
+
+    /// Also without a further record: the Store may wait for the acknowledgement before it takes one.
+    async fn persist_now_and_then(&mut self) -> Result<()> {
         if self.persisted_at.elapsed() >= self.shared.options.idle_checkpoint {
             self.persist().await?;
         }
@@ -537,13 +550,7 @@ impl Engine {
 }
 
 /// One window of `transaction` mode.
-async fn run_in_turn(
-    mut session: Session,
-    shared: Arc<Shared>,
-    window: Arc<Window>,
-    mut turn: Turn,
-    committed: watch::Sender<u64>,
-) -> Done {
+async fn run_in_turn(mut session: Session, shared: Arc<Shared>, window: Arc<Window>, mut turn: Turn) -> Done {
     let number = turn.number;
     let locs: Vec<Loc> = window.locs().collect();
     let result = match &window.end {
@@ -562,7 +569,7 @@ async fn run_in_turn(
         }
     };
     if result.is_ok() {
-        committed.send_replace(number);
+        turn.committed.advance_to(number);
     }
     Done { number, sessions: vec![session], end: window.end.clone(), result }
 }

@@ -30,9 +30,11 @@ mod convergent;
 mod ddl;
 mod effects;
 mod engine;
+mod feed;
 #[cfg(test)]
 mod fixture;
 mod fold;
+mod following;
 pub mod hold;
 mod large;
 mod merge;
@@ -60,6 +62,8 @@ use whimbrel_connector::{Result, Target};
 use whimbrel_model::{Position, TableName};
 
 pub use checkpoint::{Checkpoint, ForeignAction, ForeignKind, ForeignRecord, LeftOut};
+pub use feed::{Feed, Valve};
+pub use following::Following;
 pub use hold::{Decided, Decision, Hold, ParkedStatement};
 pub use parked::{ParkedEntry, Retried};
 pub use source::{ChangeSource, DdlConverter, DdlPolicy, DdlStep, Router};

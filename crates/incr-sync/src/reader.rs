@@ -94,6 +94,8 @@ pub struct Reader {
     resume_until: u64,
     announced_idle: bool,
     ended: bool,
+    /// It was asked to end.
+    stopped: bool,
 }
 
 impl Reader {
@@ -119,6 +121,7 @@ impl Reader {
             resume_until: 0,
             announced_idle: false,
             ended: false,
+            stopped: false,
         }
     }
 
@@ -131,6 +134,8 @@ impl Reader {
         self.transaction = None;
         self.ready.clear();
         self.announced_idle = false;
+        // What was read to the end may not have been applied.
+        self.ended = false;
         self.resume_until = if resume_until > sequence.unwrap_or(0) { resume_until } else { 0 };
         let overlap = match (&self.bounds.overlap_until, after) {
             (None, _) => false,
@@ -138,7 +143,9 @@ impl Reader {
             (Some(until), Some(end)) => !reached(&end.position, until)?,
         };
         self.idempotent = overlap || self.resume_until > 0;
-        if let (Some(stop), Some(end)) = (&self.bounds.stop_at, after)
+        if self.stopped {
+            self.end();
+        } else if let (Some(stop), Some(end)) = (&self.bounds.stop_at, after)
             && reached(&end.position, stop)?
         {
             self.end();
@@ -167,6 +174,7 @@ impl Reader {
 
     /// Ends after the whole transactions read so far; one that isn't complete is left for another run.
     pub fn stop(&mut self) {
+        self.stopped = true;
         if self.ended {
             return;
         }

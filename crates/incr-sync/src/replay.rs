@@ -319,7 +319,7 @@ impl Engine {
         if !self.wants_to_look() {
             return Ok(());
         }
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         match self.plans.keys_have_changed().await {
             Ok(true) => {
                 tracing::warn!("the keys of the target's tables have changed");
@@ -329,7 +329,7 @@ impl Engine {
             Err(error) if error.policy() == Policy::Retry => self.shared.board.retried(&error),
             Err(error) => return Err(error),
         }
-        self.looked_at = std::time::Instant::now();
+        self.looked_at = tokio::time::Instant::now();
         // A catalogue of many tables answers slowly, and must not keep the changes waiting.
         self.look_cost = began.elapsed();
         Ok(())

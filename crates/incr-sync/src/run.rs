@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result, StateKey};
+use whimbrel_connector::{FailPoint, Result, StateKey};
 use whimbrel_model::Position;
 
 use crate::ApplyOptions;
@@ -73,16 +73,34 @@ pub struct Turn {
     /// The last window that it conflicts with; 0 is none.
     pub after: u64,
     /// The last window that has committed.
-    pub committed: watch::Receiver<u64>,
+    pub committed: Arc<Committed>,
     /// How long a window that is ready holds its locks while it waits for earlier ones.
     pub patience: Duration,
 }
 
-impl Turn {
-    async fn wait_for(&mut self, number: u64) -> Result<()> {
-        match self.committed.wait_for(|committed| *committed >= number).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ConnectorError::new(ErrorKind::Cancelled, "incr-sync", "the task has ended")),
+/// The last window that has committed. Who waits is woken in the order of waiting, so that a run can be repeated step
+/// by step (a `watch` wakes in an order of its own).
+#[derive(Debug, Default)]
+pub struct Committed {
+    last: AtomicU64,
+    moved: Notify,
+}
+
+impl Committed {
+    pub fn advance_to(&self, number: u64) {
+        self.last.store(number, Ordering::Release);
+        self.moved.notify_waiters();
+    }
+
+    async fn wait_for(&self, number: u64) {
+        loop {
+            // Listening begins before the look, so that no move in between is missed.
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if self.last.load(Ordering::Acquire) >= number {
+                return;
+            }
+            moved.await;
         }
     }
 }
@@ -109,7 +127,7 @@ pub async fn commit_work(
     let mut alone = false;
     loop {
         if let Some(turn) = turn.as_deref_mut() {
-            turn.wait_for(if alone { turn.number - 1 } else { turn.after }).await?;
+            turn.committed.wait_for(if alone { turn.number - 1 } else { turn.after }).await;
         }
         let mut effects = Effects::default();
         let outcome = attempt(session, shared, work, careful, &mut effects, turn.as_deref_mut()).await;
@@ -167,9 +185,8 @@ async fn attempt(
     if let Some(turn) = turn {
         let before = turn.number - 1;
         let patience = turn.patience;
-        match tokio::time::timeout(patience, turn.wait_for(before)).await {
-            Ok(waited) => waited?,
-            Err(_) => return Ok(Outcome::Yield),
+        if tokio::time::timeout(patience, turn.committed.wait_for(before)).await.is_err() {
+            return Ok(Outcome::Yield);
         }
     }
     FailPoint::ChangesWritten.reached();

@@ -1,7 +1,8 @@
 //! A writer with what is known about its session, and the rules for trying again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Policy, Result, StateKey, Writer};
 
@@ -120,6 +121,7 @@ impl Backoff {
         // A conflict passes at once and must not keep a stopping task from finishing its windows.
         let may_stop = error.kind != ErrorKind::TransactionConflict;
         tokio::select! {
+            biased;
             () = stop.cancelled(), if may_stop => {
                 return Err(ConnectorError::new(ErrorKind::Cancelled, error.object, "asked to stop"));
             }

@@ -30,9 +30,10 @@
 //! | `consumers.rs`, `shared.rs` | registered consumers, retention |
 //! | `protocol/` | serving a Store over a socket |
 //! | `inspect.rs` | listing, checking and printing for people |
-//! | `fs.rs` | the file system, replaceable in tests |
+//! | `fs.rs`, `blocking.rs` | the file system, and where blocking work is done; both replaceable in tests |
 
 mod active;
+mod blocking;
 mod catalogue;
 mod consumers;
 mod cursor;
@@ -56,6 +57,7 @@ mod shared;
 mod store;
 mod writer;
 
+pub use blocking::BlockingWork;
 pub use error::{Damage, StoreError};
 pub use format::VERSION as FORMAT_VERSION;
 pub use options::{Compression, Retention, StoreOptions};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::blocking::BlockingWork;
+
 /// How blocks are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -38,10 +40,12 @@ pub struct StoreOptions {
     /// Bytes that are left free on the disk.
     pub min_free_bytes: u64,
     pub retention: Retention,
-    /// The pull pauses while the files that the slowest registered consumer still needs are larger than this.
+    /// The pull pauses, between transactions, while the files that the slowest registered consumer still needs are
+    /// larger than this.
     pub lag_limit_bytes: Option<u64>,
     /// Bytes of records that may wait between the reader of the source's log and the writing thread.
     pub queue_bytes: usize,
+    pub blocking: BlockingWork,
 }
 
 impl Default for StoreOptions {
@@ -57,6 +61,7 @@ impl Default for StoreOptions {
             retention: Retention::default(),
             lag_limit_bytes: None,
             queue_bytes: 16 << 20,
+            blocking: BlockingWork::Threads,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The puller: drives a reader of the source's log into a Store.
 //!
-//! Two tasks and a queue bounded in bytes: one awaits records, the other is a thread that encodes,
+//! Two tasks and a queue bounded in bytes: one awaits records, the other (on a thread of its own) encodes,
 //! compresses, writes and syncs. So decoding the source's log and writing go on at the same time, and
 //! whatever arrives during an `fdatasync` goes out with the next one. Records are synced when a transaction
 //! has ended and nothing waits, else every `sync_interval` or `sync_bytes` of the options.
@@ -183,15 +183,16 @@ async fn run(
         queue,
         status,
         cancel: cancel.clone(),
-        runtime: tokio::runtime::Handle::current(),
         start_bytes,
         time_us: 0,
         records: 0,
         trimmed: None,
+        last_end: None,
+        durable_end: None,
         check_lag: true,
     };
-    let writing = tokio::task::spawn_blocking(move || {
-        let result = thread.run();
+    let writing = store.shared().options.blocking.spawn(async move {
+        let result = thread.run().await;
         (thread.writer, thread.status, result)
     });
     let read = feed(reader.as_mut(), &sender, store_queue_bytes(&store), &cancel).await;
@@ -279,47 +280,55 @@ struct WriterThread {
     queue: mpsc::Receiver<Queued>,
     status: watch::Sender<PullStatus>,
     cancel: CancellationToken,
-    runtime: tokio::runtime::Handle,
     start_bytes: u64,
     time_us: u64,
     records: u64,
-    trimmed: Option<std::time::Instant>,
+    trimmed: Option<tokio::time::Instant>,
+    /// The last record of this pull that a consumer can have done with: a commit or a heartbeat.
+    last_end: Option<Sequence>,
+    /// The last such that is durable, so that consumers have it.
+    durable_end: Option<Sequence>,
     /// More has become durable since the consumers' lag was looked at.
     check_lag: bool,
 }
 
 impl WriterThread {
-    fn run(&mut self) -> Result<(), StoreError> {
-        self.keep_trying(StoreWriter::abort_open_transaction)?;
-        self.sync()?;
-        while let Some(queued) = self.queue.blocking_recv() {
-            self.take(&queued.record)?;
+    async fn run(&mut self) -> Result<(), StoreError> {
+        self.keep_trying(StoreWriter::abort_open_transaction).await?;
+        self.sync().await?;
+        while let Some(queued) = self.queue.recv().await {
+            self.take(&queued.record).await?;
             drop(queued);
             let idle = self.queue.is_empty() && !self.writer.in_transaction();
             if idle || self.writer.since_sync() >= self.store.shared().options.sync_interval {
-                self.sync()?;
+                self.sync().await?;
             }
         }
-        self.sync()
+        self.sync().await
     }
 
-    fn take(&mut self, record: &LogRecord) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.check_lag) {
-            self.wait_for_consumers()?;
+    async fn take(&mut self, record: &LogRecord) -> Result<(), StoreError> {
+        // Within a transaction nobody is waited for: it may be larger than the limit, and no consumer can have done with
+        // the half of it.
+        if !self.writer.in_transaction() && std::mem::take(&mut self.check_lag) {
+            self.wait_for_consumers().await?;
         }
-        self.keep_trying(|writer| writer.append(record).map(drop))?;
+        let sequence = self.writer.next_sequence();
+        self.keep_trying(|writer| writer.append(record).map(drop)).await?;
         self.records += 1;
         match record {
             LogRecord::Commit(commit) => self.time_us = commit.commit_time_us,
             LogRecord::Heartbeat { time_us, .. } => self.time_us = *time_us,
-            _ => {}
+            _ => return Ok(()),
         }
+        self.last_end = Some(sequence);
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), StoreError> {
-        self.keep_trying(StoreWriter::flush)?;
+    async fn sync(&mut self) -> Result<(), StoreError> {
+        self.keep_trying(StoreWriter::flush).await?;
         self.check_lag = true;
+        self.durable_end = self.last_end;
         self.status.send_modify(|status| {
             status.position.clone_from(self.writer.position());
             status.time_us = self.time_us;
@@ -335,7 +344,7 @@ impl WriterThread {
 
     /// What can't be removed now is tried again later; the pull doesn't depend on it.
     fn trim(&mut self) {
-        self.trimmed = Some(std::time::Instant::now());
+        self.trimmed = Some(tokio::time::Instant::now());
         match self.store.shared().trim(now_us()) {
             Ok(trimmed) if trimmed.files > 0 => {
                 tracing::info!(
@@ -351,7 +360,7 @@ impl WriterThread {
 
     /// Repeats what failed for a reason that may pass. Gives up when the pull is cancelled: what was
     /// accepted stays in the writer.
-    fn keep_trying(
+    async fn keep_trying(
         &mut self,
         mut action: impl FnMut(&mut StoreWriter) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
@@ -376,7 +385,7 @@ impl WriterThread {
                     });
                     // Retention may make the room that is missing.
                     self.trim();
-                    self.pause(delay);
+                    self.pause(delay).await;
                     delay = (delay * 2).min(LAST_RETRY);
                 }
                 result => {
@@ -390,8 +399,10 @@ impl WriterThread {
         }
     }
 
-    fn wait_for_consumers(&mut self) -> Result<(), StoreError> {
+    async fn wait_for_consumers(&mut self) -> Result<(), StoreError> {
         let Some(limit) = self.store.shared().options.lag_limit_bytes else { return Ok(()) };
+        // Who has done with all that can be done with isn't behind, whatever came after it and doesn't count.
+        let Some(mut durable_end) = self.durable_end else { return Ok(()) };
         let since = SystemTime::now();
         let mut waiting = false;
         let shared = self.store.shared().clone();
@@ -399,20 +410,25 @@ impl WriterThread {
             // Listening begins before the look, so that no move in between is missed.
             let mut moved = std::pin::pin!(shared.consumers_moved.notified());
             moved.as_mut().enable();
-            let Some((consumer, bytes)) = shared.lagging_consumer(limit)? else { break };
+            let Some((consumer, bytes)) = shared.lagging_consumer(limit, durable_end)? else { break };
             if self.cancel.is_cancelled() {
                 break;
+            }
+            if !waiting && self.writer.has_unsynced() {
+                // A consumer may have the begin of a transaction whose end is still here, and wait for it.
+                self.sync().await?;
+                durable_end = self.durable_end.unwrap_or(durable_end);
+                continue;
             }
             waiting = true;
             self.set_state(StoreState::WaitingForConsumer { since, consumer, bytes });
             self.trim();
-            self.runtime.block_on(async {
-                tokio::select! {
-                    () = self.cancel.cancelled() => {}
-                    () = moved => {}
-                    () = tokio::time::sleep(LAST_RETRY) => {}
-                }
-            });
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => {}
+                () = moved => {}
+                () = tokio::time::sleep(LAST_RETRY) => {}
+            }
         }
         if waiting {
             self.set_state(StoreState::Running);
@@ -420,13 +436,12 @@ impl WriterThread {
         Ok(())
     }
 
-    fn pause(&self, delay: Duration) {
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = self.cancel.cancelled() => {}
-                () = tokio::time::sleep(delay) => {}
-            }
-        });
+    async fn pause(&self, delay: Duration) {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => {}
+            () = tokio::time::sleep(delay) => {}
+        }
     }
 
     fn set_state(&self, state: StoreState) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::blocking::BlockingWork;
 use crate::cursor::Cursor;
 use crate::decode::{Decoder, Rows, Step};
 use crate::error::StoreError;
@@ -31,6 +32,7 @@ pub struct StoreReader {
     items: VecDeque<StoreItem>,
     tail: watch::Receiver<Tail>,
     loading: Option<JoinHandle<Loaded>>,
+    blocking: BlockingWork,
 }
 
 type Loaded = (Engine, Result<Vec<StoreItem>, StoreError>);
@@ -38,8 +40,9 @@ type Loaded = (Engine, Result<Vec<StoreItem>, StoreError>);
 impl StoreReader {
     pub(crate) fn new(shared: Arc<Shared>, from: &StartAt) -> Result<Self, StoreError> {
         let tail = shared.tail.subscribe();
+        let blocking = shared.options.blocking;
         let engine = Engine::new(shared, from)?;
-        Ok(Self { engine: Some(engine), items: VecDeque::new(), tail, loading: None })
+        Ok(Self { engine: Some(engine), items: VecDeque::new(), tail, loading: None, blocking })
     }
 
     /// The next record; waits until there is one. May be dropped at any await: nothing is lost. An error
@@ -72,7 +75,7 @@ impl StoreReader {
             // Marked as seen before the task looks, so that what comes later wakes this reader.
             self.tail.borrow_and_update();
             let mut engine = self.engine.take().ok_or(StoreError::TaskLost("reads the change log"))?;
-            self.loading = Some(tokio::task::spawn_blocking(move || {
+            self.loading = Some(self.blocking.spawn_short(move || {
                 let result = engine.load();
                 (engine, result)
             }));

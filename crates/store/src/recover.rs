@@ -14,6 +14,7 @@ use whimbrel_model::LogRecord;
 
 use crate::active::ActiveFile;
 use crate::catalogue::Catalogue;
+use crate::consumers::write_full;
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::{Damage, StoreError};
 use crate::format::{BlockHeader, SEGMENT_HEADER, SegmentHeader, TRAILER, flags, read_trailer, unpack};
@@ -51,6 +52,8 @@ struct Replay {
     catalogue: Catalogue,
     index: SparseIndex,
     last_block: u64,
+    /// As much of the file was on disk for certain.
+    synced: u64,
 }
 
 enum Ending {
@@ -72,6 +75,7 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
         catalogue: Catalogue::default(),
         index: SparseIndex { v: 1, end_sequence: header.first_sequence, ..SparseIndex::default() },
         last_block: SEGMENT_HEADER as u64,
+        synced: SEGMENT_HEADER as u64,
     };
     let ending = replay.run(path, &mut scanner, len)?;
     let (end, full) = match ending {
@@ -94,7 +98,10 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
     if end < len {
         file.set_len(end).map_err(StoreError::io("truncate", path))?;
     }
-    // The process may have died between write and fdatasync: the pages may still be only in memory.
+    // The process may have died between write and fdatasync: the pages may still be only in memory. And where an
+    // fdatasync had failed before it died, the kernel calls them clean and would never write them: only what is written
+    // anew is.
+    write_again(file.as_ref(), replay.synced.min(end), end).map_err(StoreError::io("write", path))?;
     file.sync_data().map_err(StoreError::io("sync", path))?;
     replay.finish(segment, file, header, end, len, full)
 }
@@ -125,6 +132,7 @@ impl Replay {
                 })
             })?;
             self.last_block = at;
+            self.synced = self.synced.max(block.synced);
             at += block.total_len();
         }
     }
@@ -165,7 +173,7 @@ impl Replay {
         len: u64,
         full: bool,
     ) -> Result<RecoveredTail, StoreError> {
-        let Self { decoder, catalogue, index, last_block } = self;
+        let Self { decoder, catalogue, index, last_block, .. } = self;
         let (max_time_us, next_sequence) = (index.max_time_us, index.end_sequence);
         let active = if full {
             None
@@ -177,6 +185,22 @@ impl Replay {
         let state = LogState { catalogue, position, open: decoder.open, max_time_us, next_sequence };
         Ok(RecoveredTail { header, state, cut_bytes: len - end, len: end, active })
     }
+}
+
+/// Writes a part of a file as it is.
+fn write_again(file: &dyn FsFile, mut from: u64, to: u64) -> std::io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    while from < to {
+        let wanted = usize::try_from(to - from).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(part) = buffer.get_mut(..wanted) else { break };
+        let read = read_full(file, part, from)?;
+        if read < wanted {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        write_full(file, part, from)?;
+        from += wanted as u64;
+    }
+    Ok(())
 }
 
 /// True where the index block at `index_at` is whole and the trailer that ends the file points to it. The

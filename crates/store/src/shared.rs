@@ -189,8 +189,13 @@ impl Shared {
         self.fs.sync_dir(&self.dir).map_err(StoreError::io("sync", &self.dir))
     }
 
-    /// The slowest consumer and the bytes of the files that it needs, if that is more than `limit`.
-    pub fn lagging_consumer(&self, limit: u64) -> Result<Option<(String, u64)>, StoreError> {
+    /// The slowest consumer and the bytes of the files that it needs, if that is more than `limit` and it hasn't done
+    /// with `last_end`.
+    pub fn lagging_consumer(
+        &self,
+        limit: u64,
+        last_end: Sequence,
+    ) -> Result<Option<(String, u64)>, StoreError> {
         let Some((name, needs)) = self.consumers().slowest().map(|(name, needs)| (name.to_owned(), needs))
         else {
             return Ok(None);
@@ -203,7 +208,7 @@ impl Shared {
                 behind += segment.sealed_len(self.fs.as_ref())?;
             }
         }
-        Ok((needs.0 < tail.next_sequence && behind > limit).then_some((name, behind)))
+        Ok((needs <= last_end && behind > limit).then_some((name, behind)))
     }
 }
 

@@ -187,6 +187,13 @@ impl Store {
         Ok(())
     }
 
+    /// Registers a consumer that isn't registered yet; one that is keeps its place, what it doesn't need any more may
+    /// be gone. Blocks until it is durable.
+    pub fn ensure_consumer(&self, name: &str, needs: Sequence) -> Result<(), StoreError> {
+        let known = self.shared.consumers().needs(name).is_some();
+        if known { Ok(()) } else { self.register_consumer(name, needs) }
+    }
+
     /// Retention no longer waits for this consumer. Blocks until it is durable.
     pub fn unregister_consumer(&self, name: &str) -> Result<(), StoreError> {
         self.shared.consumers().unregister(self.shared.fs.as_ref(), name)?;

@@ -8,7 +8,9 @@
 //! All calls block; the puller runs them on a thread of their own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use whimbrel_connector::FailPoint;
 use whimbrel_model::{Begin, ChangeBatch, LogRecord, Position, TableSchema};

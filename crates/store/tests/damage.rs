@@ -256,3 +256,27 @@ fn records_that_a_consumer_acknowledged_are_never_numbered_again() {
     assert!(error.is_none(), "{error:?}");
     assert_eq!(items.last().unwrap().0, sequence.0);
 }
+
+/// After a failed `sync_data` the kernel calls the pages clean although they are only in memory. A process that finds them
+/// there must not count on them until they are written again.
+#[test]
+fn what_a_failed_sync_left_in_memory_survives_a_later_power_cut() {
+    for seed in 0..20 {
+        let fs = FaultyFs::default();
+        let (store, mut maker) = create(&fs, options());
+        let mut writer = store.take_writer().unwrap();
+        for record in maker.transaction(2, 3, 50) {
+            writer.append(&record).unwrap();
+        }
+        fs.set_faults(Faults { fail_syncs: 1, ..Faults::default() });
+        assert!(writer.flush().is_err());
+        // The process is killed, the machine goes on.
+        drop((writer, store));
+        let found = open(&fs, options()).unwrap();
+        let next = found.size().unwrap().next;
+        assert!(next > Sequence(1), "the records were in memory");
+        drop(found);
+        fs.crash(seed);
+        assert_eq!(open(&fs, options()).unwrap().size().unwrap().next, next, "seed {seed}");
+    }
+}

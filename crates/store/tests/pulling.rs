@@ -204,6 +204,29 @@ async fn a_pull_waits_for_a_consumer_that_is_too_far_behind() {
     puller.stop().await.unwrap();
 }
 
+/// No consumer can have done with half a transaction, so the pull waits for none within it.
+#[tokio::test]
+async fn a_transaction_larger_than_the_lag_limit_comes_through() {
+    let mut maker = LogMaker::new(4);
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { lag_limit_bytes: Some(1), sync_interval: Duration::ZERO, ..options() };
+    let store = Store::create(&dir.path().join("log"), options, &start_position(), &maker.schemas()).unwrap();
+    store.register_consumer("incr", Sequence(1)).unwrap();
+    let (script, reader) = scripted();
+    let puller = Puller::start(&store, reader, &CancellationToken::new()).unwrap();
+    let mut status = puller.status();
+    let mut sent = 0;
+    for records in [maker.transaction(1, 1, 10), maker.transaction(40, 5, 200)] {
+        for record in records {
+            script.send(Ok(record)).unwrap();
+            sent += 1;
+        }
+        until(&mut status, |status| status.next == Sequence(sent + 1)).await;
+        store.acknowledge("incr", Sequence(sent)).unwrap();
+    }
+    puller.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_store_is_read_over_a_socket_as_in_the_process() {
     let dir = tempfile::tempdir().unwrap();

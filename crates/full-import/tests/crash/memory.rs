@@ -1,7 +1,7 @@
 //! A source and a target in memory. Every call of a seam is counted; one of them fails as the test says.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -40,9 +40,10 @@ pub struct Server {
     pub stop: CancellationToken,
     /// Fires with `Fault::Vanish`.
     pub vanished: CancellationToken,
-    /// A table that grows, as one at the source does that others write to: behind its last row, by more rows than a
-    /// chunk has whenever a bound is asked for.
+    /// A table that grows behind its last row, by more rows than a chunk has, whenever a bound is asked for.
     growing: Mutex<Option<TableName>>,
+    /// The source's tables have lost a column since the task began.
+    pub altered: AtomicBool,
     db: Mutex<Db>,
 }
 
@@ -297,8 +298,11 @@ impl Catalog for MemoryCatalog {
         Ok(db.source.iter().map(summary).collect())
     }
 
-    async fn table_schemas(&mut self, _: &[TableName]) -> Result<Vec<TableSchema>> {
-        Err(unsupported())
+    async fn table_schemas(&mut self, names: &[TableName]) -> Result<Vec<TableSchema>> {
+        let mut schemas: Vec<_> = names.iter().map(|name| schema(&name.table, false)).collect();
+        let columns = if self.0.altered.load(Ordering::SeqCst) { 1 } else { 2 };
+        schemas.iter_mut().for_each(|schema| schema.columns.truncate(columns));
+        Ok(schemas)
     }
 
     async fn existing_tables(&mut self, _: &[TableName]) -> Result<Vec<TableSchema>> {

@@ -257,3 +257,22 @@ async fn the_run_ends_where_it_was_told_to() {
     asked.stop();
     assert_eq!(steps(&mut asked, false).await, ["w1@100", "end"]);
 }
+
+/// What was read to the end but not applied is read again, and the run ends all the same.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_started_again_after_its_end_ends_again() {
+    let table = unique_table(1, "t");
+    let mut script = transactions(&[(&table, 0..2)]);
+    script.extend([begin(100), rows(&table, 2..40), commit(200)]);
+    let mut bounded = reader(script.clone(), vec![], Bounds { stop_at: Some(at(200)), ..no_bounds() }).await;
+    let expected = ["w2@100", "P38", "p0@200", "end"];
+    assert_eq!(steps(&mut bounded, true).await, expected);
+    bounded.start(None, 0).await.unwrap();
+    assert_eq!(steps(&mut bounded, true).await, expected);
+
+    let mut stopped = reader(script, vec![], no_bounds()).await;
+    stopped.stop();
+    assert_eq!(steps(&mut stopped, true).await, ["end"]);
+    stopped.start(None, 0).await.unwrap();
+    assert_eq!(steps(&mut stopped, true).await, ["end"], "it was asked to end before");
+}

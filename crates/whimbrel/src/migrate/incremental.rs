@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 use whimbrel_full_import::ImportReport;
 use whimbrel_incr_sync::{
-    ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, DdlErrors, ForeignPolicy, IncrSync, ParkedEntry,
-    parked,
+    ApplyBounds, ApplyMode, ApplyOptions, ApplyStatus, DdlErrors, Following, ForeignPolicy, IncrSync,
+    ParkedEntry, Valve, parked,
 };
 use whimbrel_model::{Position, RowBatch, TableName, TableSchema, ValueRef};
 use whimbrel_mysql_ddl::Dialect;
 
 use super::ddl::{DbcatConverter, RuleRouter, dialect};
-use super::log::{Log, Valve};
+use super::log::Log;
 use super::schema::MigratedTable;
 use super::selected::SelectedChanges;
-use super::{SHOW_EVERY, Task, verification};
+use super::{SHOW_EVERY, Task};
 use crate::board::{Board, ErrorStatus, RowNote, StatementNote};
 use crate::cli;
 use crate::ddl_policy::DdlRules;
@@ -221,8 +221,8 @@ pub struct Running<'r, 'a> {
 
 impl Running<'_, '_> {
     /// For the verification: how far the changes are.
-    pub fn following(&self) -> verification::Following {
-        verification::Following { status: self.status.clone(), valve: self.valve.clone() }
+    pub fn following(&self) -> Following {
+        Following::new(self.status.clone(), self.valve.clone())
     }
 
     /// Waits until it has ended by itself: the sender of its status is gone then.

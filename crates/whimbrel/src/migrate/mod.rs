@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Source, TablePlan, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportReport};
-use whimbrel_full_verification::{AppliedPosition, VerifyReport};
+use whimbrel_full_verification::VerifyReport;
+use whimbrel_incr_sync::Following;
 use whimbrel_model::{TableName, TableSchema};
 
 use self::compared::Exceptions;
@@ -468,10 +469,7 @@ impl Run {
     /// Tables as both sides have them now: statements of the log may have changed them since the start. One that
     /// is on its way makes both unlike, so they are looked at when the target is as far as the source was, and
     /// again while they don't fit.
-    async fn compared_plans(
-        &self,
-        following: Option<&verification::Following>,
-    ) -> Result<Vec<Arc<TablePlan>>, Failure> {
+    async fn compared_plans(&self, following: Option<&Following>) -> Result<Vec<Arc<TablePlan>>, Failure> {
         const LOOKS: u32 = 20;
         let task = &self.task;
         let (source, target, rules, selection) = (&task.source, &task.target, &task.rules, &task.selection);
@@ -487,7 +485,7 @@ impl Run {
             }
             looks += 1;
             let mut writer = Target::writer(target.as_ref(), &self.home.id, self.epoch).await?;
-            let status = following.status.borrow().clone();
+            let status = following.status();
             let exceptions = Exceptions::of_task(writer.as_mut(), &status).await?;
             match current_plans(source, target, rules, selection, &exceptions).await {
                 Err(failure)
@@ -504,7 +502,7 @@ impl Run {
     async fn verification(
         &self,
         checked: &Prechecked,
-        following: Option<verification::Following>,
+        following: Option<Following>,
     ) -> Result<verification::Setup, Failure> {
         let plans = self.compared_plans(following.as_ref()).await?;
         let corrections = self.task.args.corrections.clone();

@@ -5,101 +5,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Flavor, Result, Source, TablePlan, Target};
+use whimbrel_connector::{Flavor, Result, Source, TablePlan, Target};
 use whimbrel_full_verification::{
     AppliedPosition, FullVerification, TableVerification, VerifyOptions, VerifyProgress, VerifyReport,
     VerifyTable,
 };
-use whimbrel_incr_sync::ApplyStatus;
+use whimbrel_incr_sync::Following;
 use whimbrel_model::{Position, TableVersion};
 
-use super::log::Valve;
 use crate::board::{Board, VerificationStatus};
 use crate::endpoints::Endpoint;
 use crate::report::TableVerificationReport;
 
-/// Longest wait for the increments to come nearer to a moment of reading.
-const APPLY_DEADLINE: Duration = Duration::from_secs(300);
 /// Chunks small enough to be read again cheaply, large enough for few questions.
 const CHUNK_ROWS: u64 = 20_000;
 const CHUNK_BYTES: u64 = 8 << 20;
 /// Differences of one table after which it isn't read further.
 const MOST_DIFFERENCES: u64 = 1_000_000;
 
-/// Asks a running Incr-Sync how far it is.
-pub struct Following {
-    pub status: watch::Receiver<ApplyStatus>,
-    pub valve: Arc<Valve>,
-}
-
-impl Following {
-    /// Waits as long as something is applied within each [`APPLY_DEADLINE`], or `excused` says that nothing can be.
-    async fn patiently<T>(
-        &self,
-        what: &str,
-        excused: impl Fn() -> bool,
-        waiting: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::pin!(waiting);
-        let mut seen = self.status.borrow().applied_sequence;
-        loop {
-            if let Ok(done) = timeout(APPLY_DEADLINE, &mut waiting).await {
-                return Ok(done);
-            }
-            let now = self.status.borrow().applied_sequence;
-            if now == seen && !excused() {
-                let seconds = APPLY_DEADLINE.as_secs();
-                let message = format!("{what} were not applied: nothing was within the last {seconds} s");
-                return Err(ConnectorError::new(ErrorKind::Timeout, "verification", message));
-            }
-            seen = now;
-        }
-    }
-
-    async fn reach(
-        &self,
-        what: &str,
-        excused: impl Fn() -> bool,
-        reached: impl FnMut(&ApplyStatus) -> bool,
-    ) -> Result<()> {
-        let mut status = self.status.clone();
-        match self.patiently(what, excused, status.wait_for(reached)).await? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ConnectorError::new(
-                ErrorKind::Cancelled,
-                "verification",
-                "applying changes has ended, so differences can't be told from changes under way",
-            )),
-        }
-    }
-}
+/// How far the running Incr-Sync is.
+pub struct Applying(pub Following);
 
 #[async_trait]
-impl AppliedPosition for Following {
+impl AppliedPosition for Applying {
     async fn wait_for(&self, position: &Position) -> Result<()> {
-        let reached = |status: &ApplyStatus| {
-            status.applied.as_ref().is_some_and(|applied| applied.has_reached(position) == Some(true))
-        };
-        // While another table's comparison holds the changes, nobody waits in vain.
-        self.reach(&format!("the changes up to {position}"), || self.valve.holds(), reached).await
+        self.0.wait_for(position).await
     }
 
     async fn hold(&self) -> Result<bool> {
-        self.valve.close();
+        self.0.hold();
         Ok(true)
     }
 
     async fn advance_to(&self, position: &Position) -> Result<()> {
-        let what = format!("exactly the changes up to {position}");
-        let last = self.patiently(&what, || false, self.valve.open_until(position)).await?;
-        self.reach(&what, || false, |status| status.applied_sequence >= last).await
+        self.0.advance_to(position).await
     }
 
     fn release(&self) {
-        self.valve.open();
+        self.0.release();
     }
 }
 
@@ -121,7 +65,7 @@ pub async fn run(setup: Setup, board: &Arc<Board>, cancel: &CancellationToken) -
     // Where nobody can say how far the changes are, a difference has to outlive several looks.
     let confirmations = if setup.following.is_some() { 1 } else { 5 };
     let applied: Arc<dyn AppliedPosition> = match setup.following {
-        Some(following) => Arc::new(following),
+        Some(following) => Arc::new(Applying(following)),
         None => Arc::new(whimbrel_full_verification::Unattended { pause: Duration::from_millis(500) }),
     };
     let options = VerifyOptions {
