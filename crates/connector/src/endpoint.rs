@@ -1,7 +1,7 @@
 //! One endpoint of a migration.
 
 use async_trait::async_trait;
-use whimbrel_model::{RowRef, TableVersion};
+use whimbrel_model::{RowRef, TableSchema, TableVersion};
 
 use crate::{
     Abilities, Catalog, ConnectorError, ErrorKind, Inspector, KeyTrial, LogReader, LogStart, Result,
@@ -20,6 +20,14 @@ pub trait Source: Send + Sync {
     async fn catalog(&self) -> Result<Box<dyn Catalog>>;
 
     async fn snapshot_reader(&self) -> Result<Box<dyn SnapshotReader>>;
+
+    /// A definition of the catalogue as readers are asked for it: without what this source doesn't show.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`] where nothing sensible can be shown of such a table.
+    fn shown(&self, table: TableSchema) -> Result<TableSchema> {
+        Ok(table)
+    }
 
     /// Questions about rows before they are moved.
     ///

@@ -79,6 +79,15 @@ impl Source for SelectedSource {
         }))
     }
 
+    fn shown(&self, table: TableSchema) -> Result<TableSchema> {
+        let view = self.selection.view(&table, false).map_err(|error| {
+            let object = format!("table {}", table.name);
+            let doing = "what is selected of it can't be shown any more";
+            ConnectorError::new(ErrorKind::SchemaMismatch, object, doing).with_source(error)
+        })?;
+        Ok(view.schema)
+    }
+
     async fn log_reader(&self, start: LogStart) -> Result<Box<dyn LogReader>> {
         self.inner.log_reader(start).await
     }

@@ -7,7 +7,7 @@
 //! is allowed because it was empty when the task began; from a shared one the rows of the load are taken back.
 
 use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result, TablePlan, Writer};
-use whimbrel_model::TableSchema;
+use whimbrel_model::{Column, TableSchema};
 
 use crate::Shared;
 use crate::mover::{Mover, Saves};
@@ -113,13 +113,17 @@ async fn empty(shared: &Shared, lock: &Record, writer: &mut dyn Writer, plan: &T
 /// view is passed over, so values of a new column would be nowhere.
 async fn refuse_changed(shared: &Shared, known: &TableSchema) -> Result<()> {
     let names = std::slice::from_ref(&known.name);
-    let now = shared.catalog.lock().await.table_schemas(names).await?;
-    if now.iter().all(|now| now.columns == known.columns) {
-        return Ok(());
+    let found = shared.catalog.lock().await.table_schemas(names).await?;
+    for now in found {
+        let now = shared.source.shown(now)?;
+        let same =
+            |(now, known): (&Column, &Column)| now.name == known.name && now.data_type == known.data_type;
+        if now.columns.len() != known.columns.len() || !now.columns.iter().zip(&known.columns).all(same) {
+            let object = format!("table {}", known.name);
+            let message = "its columns were changed after the task began and before its rows were read";
+            let hint = "it can be read in one piece only: start the table anew in a task of its own";
+            return Err(ConnectorError::new(ErrorKind::SchemaMismatch, object, message).with_hint(hint));
+        }
     }
-    let object = format!("table {}", known.name);
-    let message = "its columns were changed after the task began and before its rows were read";
-    let hint =
-        "it has no key, so it can be read in one piece only: start the table anew in a task of its own";
-    Err(ConnectorError::new(ErrorKind::SchemaMismatch, object, message).with_hint(hint))
+    Ok(())
 }

@@ -1,6 +1,9 @@
 //! Counters of a running import, read by status pages and progress bars without stopping anybody.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use whimbrel_connector::ConnectorError;
 
 use crate::state::{EntryStage, ImportState};
 
@@ -73,6 +76,7 @@ impl TableProgress {
 #[derive(Debug)]
 pub struct ImportProgress {
     pub tables: Vec<TableProgress>,
+    retried: Mutex<Option<String>>,
 }
 
 impl ImportProgress {
@@ -87,7 +91,17 @@ impl ImportProgress {
                 stage: AtomicU8::new(TableStage::Waiting as u8),
             })
             .collect();
-        Self { tables }
+        Self { tables, retried: Mutex::default() }
+    }
+
+    /// The last error after which something was tried again: `CODE object: cause`.
+    pub fn retried(&self) -> Option<String> {
+        self.retried.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_retried(&self, error: &ConnectorError) {
+        let text = format!("{} {}: {}", error.code(), error.object, error.chain());
+        *self.retried.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
     /// Starts from what earlier runs have done.

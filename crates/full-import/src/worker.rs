@@ -33,6 +33,7 @@ impl<'a> Retry<'a> {
     /// Waits, or gives the error back where trying again is no use.
     pub async fn wait(&mut self, error: ConnectorError) -> Result<()> {
         let (code, chain) = (error.code(), error.chain());
+        self.shared.progress.set_retried(&error);
         let delay = self.backoff.after(error)?;
         tracing::warn!(code, error = chain, "trying again in {delay:?}");
         tokio::select! {

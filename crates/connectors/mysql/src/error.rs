@@ -132,10 +132,9 @@ fn server_kind(code: u16, message: &str, during: During) -> ErrorKind {
         1153 | 1162 | 1301 => ErrorKind::TooLarge,
         1290 if message.contains("read-only") || message.contains("read_only") => ErrorKind::ReadOnly,
         1792 | 1836 => ErrorKind::ReadOnly,
-        // Disk, memory, connections; 4013, 4030, 4184, 4263 are OceanBase's memory, memstore and disk.
-        1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1206 | 1226 | 4013 | 4030 | 4184 | 4263 => {
-            ErrorKind::Overloaded
-        }
+        // Disk, memory, connections; 4013, 4024, 4030, 4184, 4263 are OceanBase's memory, buffers, memstore and disk.
+        1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1206 | 1226 => ErrorKind::Overloaded,
+        4013 | 4024 | 4030 | 4184 | 4263 => ErrorKind::Overloaded,
         // errno 28 is "no space left on device" on every Unix.
         1026 | 1030 if message.contains("28") => ErrorKind::Overloaded,
         1236 | 1373 | 1789 => log_kind(code, message),
