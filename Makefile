@@ -1,11 +1,14 @@
 # Nothing but short calls; what they do stands in dev/.
-.PHONY: demo test check bench chaos fuzz simulate servers stop
+.PHONY: demo test test-all check bench chaos fuzz simulate servers stop
 
 demo:          ## install, build, start real servers, migrate a live database, leave the page open
 	dev/demo
 
 test: check    ## everything that CI runs
 	dev/test
+
+test-all: test ## and the main job from every version of a source
+	dev/test -p whimbrel --test e2e source_versions -- --ignored
 
 check:         ## format, lints, dependencies, licences, links, file length, names
 	cargo fmt --all --check

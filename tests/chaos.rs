@@ -334,13 +334,13 @@ async fn rounds(count: u64, place: &Place) -> Report {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_few_rounds_to_mysql() {
     let place = Place { source: Server::own("mysql97", ""), target: Server::own("mysql97", "") };
-    rounds(4, &place).await;
+    rounds(3, &place).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_few_rounds_to_oceanbase() {
     let place = Place { source: Server::own("mariadb1011", ""), target: Server::own("seekdb", "") };
-    rounds(3, &place).await;
+    rounds(2, &place).await;
 }
 
 /// `make chaos ROUNDS=n`: half of the rounds to each target.
