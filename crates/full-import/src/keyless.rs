@@ -107,9 +107,7 @@ async fn begin(writer: &mut dyn Writer, plan: &TablePlan, lock: &Record) -> Resu
 async fn empty(shared: &Shared, lock: &Record, writer: &mut dyn Writer, plan: &TablePlan) -> Result<()> {
     let mut owner = shared.target.writer(&shared.task, shared.epoch).await?;
     owner.begin().await?;
-    if !Mutation::EmptyUnguarded.active() {
-        lock.put(owner.as_mut()).await?;
-    }
+    lock.put(owner.as_mut()).await?;
     writer.truncate(plan).await?;
     owner.commit().await
 }

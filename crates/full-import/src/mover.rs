@@ -7,7 +7,7 @@
 
 use tokio::time::Instant;
 use whimbrel_connector::{
-    ErrorKind, InsertMode, KeyBound, Mutation, Policy, Result, SnapshotReader, TablePlan, Writer,
+    ErrorKind, InsertMode, KeyBound, Policy, Result, SnapshotReader, TablePlan, Writer,
 };
 use whimbrel_model::{CellKind, RowBatch, RowRef};
 
@@ -108,7 +108,7 @@ impl<'a, 'c> Mover<'a, 'c> {
             rest = after;
             let full = matches!(&self.saves, Saves::Undo(undo) if undo.is_full());
             if (full || self.transaction.is_due())
-                && let Some(last) = if Mutation::PartBoundTooFar.active() { rows.last() } else { part.last() }
+                && let Some(last) = part.last()
             {
                 self.commit_part(writer, *last).await?;
             }

@@ -269,7 +269,9 @@ impl Planner {
             let chunk = Record::chunk(&schema.name, number, &entry);
             let records: Vec<Record> = begun.take().into_iter().chain([chunk]).collect();
             self.record(&records).await?;
-            self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
+            if until != end || !Mutation::LoseLastChunk.active() {
+                self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
+            }
             if until == end {
                 break;
             }

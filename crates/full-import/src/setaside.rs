@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use whimbrel_connector::deferred::DeferredRow;
 use whimbrel_connector::parked::ParkedRow;
 use whimbrel_connector::{
-    ConnectorError, ErrorKind, InsertMode, Mutation, Policy, Result, StateKey, TablePlan, Writer, image,
+    ConnectorError, ErrorKind, InsertMode, Policy, Result, StateKey, TablePlan, Writer, image,
 };
 use whimbrel_model::{Position, RowRef};
 
@@ -111,9 +111,6 @@ impl<'a> Setting<'a> {
             None => self.read_at.insert(self.shared.read_position().await?).clone(),
         };
         if let ErrorKind::DuplicateKey { key } = &error.kind {
-            if Mutation::DropClashingRow.active() {
-                return Ok(());
-            }
             let deferred = DeferredRow::new(self.plan, row, read_at, key.clone());
             self.aside.deferred += 1;
             return self.put(writer, &deferred.state_key(), &deferred.encode()).await;

@@ -472,7 +472,7 @@ impl Engine {
     async fn become_strict(&mut self) -> Result<()> {
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
         let (_, deferred) = self.shared.aside.counts();
-        if deferred > 0 && !Mutation::LeaveDeferred.active() {
+        if deferred > 0 {
             let mut backoff = self.shared.backoff();
             loop {
                 match settle::settle(session.writer.as_mut(), self.plans.catalog()).await {

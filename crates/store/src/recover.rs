@@ -96,7 +96,7 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
         let what = "the file doesn't begin with a snapshot";
         return Err(StoreError::Damaged(scanner.damage(end, len, header.first_sequence, what)?));
     }
-    if end < len && !Mutation::KeepTornTail.active() {
+    if end < len {
         file.set_len(end).map_err(StoreError::io("truncate", path))?;
     }
     // The process may have died between write and fdatasync: the pages may still be only in memory. And where an
@@ -105,9 +105,7 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
     if !Mutation::NoRewriteAtRecovery.active() {
         write_again(file.as_ref(), replay.synced.min(end), end).map_err(StoreError::io("write", path))?;
     }
-    if !Mutation::NoSyncAtRecovery.active() {
-        file.sync_data().map_err(StoreError::io("sync", path))?;
-    }
+    file.sync_data().map_err(StoreError::io("sync", path))?;
     replay.finish(segment, file, header, end, len, full)
 }
 
