@@ -1,5 +1,5 @@
 # Nothing but short calls; what they do stands in dev/.
-.PHONY: demo test test-all check bench chaos fuzz simulate servers stop
+.PHONY: demo test test-all check bench chaos fuzz simulate mutations servers stop
 
 demo:          ## install, build, start real servers, migrate a live database, leave the page open
 	dev/demo
@@ -26,6 +26,9 @@ fuzz:          ## fuzz every target for MINUTES (1) each
 
 simulate:      ## run SEEDS (10000) schedules of the simulation from FROM (1) on; see docs/dev/simulation.md
 	cargo run --quiet --locked -p whimbrel-simulation --bin simulate -- $(or $(FROM),1) $(or $(SEEDS),10000)
+
+mutations:     ## try the simulation with each deliberate bug, up to SEEDS (2000) schedules; see docs/dev/simulation.md
+	cargo run --quiet --locked -p whimbrel-simulation --features mutations --bin mutations -- $(or $(SEEDS),2000)
 
 servers:       ## start the servers of the tests
 	dev/servers up $$(dev/servers list)

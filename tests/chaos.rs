@@ -160,6 +160,13 @@ impl Round<'_> {
     async fn fault(&mut self, fault: Fault, running: Running, random: &mut Random) -> Running {
         println!("  {fault:?}");
         *self.report.faults.entry(fault).or_default() += 1;
+        let takes_clients = matches!(
+            fault,
+            Fault::CutTarget | Fault::StallTarget | Fault::TruncateTarget | Fault::KillWhimbrel
+        );
+        if takes_clients && self.place.target.is_oceanbase() {
+            self.scene.target().await.wait_without_ddl().await;
+        }
         match fault {
             Fault::CutSource => self.to_source.cut_now(),
             Fault::CutTarget => self.to_target.cut_now(),

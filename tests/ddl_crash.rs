@@ -103,11 +103,7 @@ async fn kill_within(task: &Task, scene: &Scene, random: &mut Random, n: u32) {
                 *steps > wanted || sql.value::<u64>(&end).await > 0
             })
             .await;
-        if scene.target.is_oceanbase() {
-            running.kill_between_statements(&mut target.into_inner().0).await;
-        } else {
-            running.kill().await;
-        }
+        running.kill().await;
     }
 }
 

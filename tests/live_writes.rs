@@ -139,6 +139,7 @@ async fn cut_connections_are_made_again() {
     for rows in [1_000, 5_000, 9_000] {
         running.wait_imported(rows).await;
         to_source.cut_now();
+        scene.target().await.wait_without_ddl().await;
         to_target.cut_now();
     }
     running.wait_phase("incremental").await;

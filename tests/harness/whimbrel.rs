@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::http;
-use super::servers::free_port;
+use super::servers::{Server, free_port};
 use super::sql::Sql;
 
 /// Longest that a run may take before the test fails.
@@ -95,6 +95,12 @@ impl Task {
     pub fn at_home(mut self, home: Option<PathBuf>) -> Self {
         self.home = home;
         self
+    }
+
+    /// The value of a flag.
+    fn argument(&self, name: &str) -> Option<&String> {
+        let at = self.arguments.iter().position(|argument| argument == name)?;
+        self.arguments.get(at + 1)
     }
 
     /// Runs the binary through another program: `WRAPPER... whimbrel ...`.
@@ -270,25 +276,28 @@ impl Running {
         );
     }
 
-    /// SIGKILL; returns when it is gone.
+    /// SIGKILL; returns when it is gone. At the shared OceanBase only while the target is at none of its statements: the
+    /// process is held, the target is let come to its end, and what the process never hears of is lost. seekdb 1.4 never
+    /// comes back from DDL whose connection goes, and every later DDL of the server waits for it.
     pub async fn kill(mut self) {
-        self.child.kill().await.expect("a process of our own can be killed");
-    }
-
-    /// SIGKILL at a moment when the target is at none of its statements: it is held, the target is let come to its
-    /// end, and what the process never hears of is lost. seekdb 1.4 never comes back from a RENAME TABLE whose
-    /// connection goes, and every later DDL of the server waits for it.
-    pub async fn kill_between_statements(self, target: &mut Sql) {
-        let held = std::process::Command::new("kill").args(["-STOP", &self.pid().to_string()]).status();
-        assert!(held.expect("kill can be run").success());
-        let busy = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND command <> 'Sleep' \
-                    AND info LIKE CONCAT('%', DATABASE(), '%')";
-        let begun = Instant::now();
-        while target.value::<u64>(busy).await > 0 {
-            assert!(begun.elapsed() < PATIENCE, "the target doesn't come to the end of its statements");
-            tokio::time::sleep(POLL).await;
+        let oceanbase = Server::oceanbase();
+        if self.task.argument("--target") == Some(&oceanbase.target_url())
+            && let Some((database, _)) = self.task.argument("--include").and_then(|text| text.split_once('.'))
+        {
+            let held = std::process::Command::new("kill").args(["-STOP", &self.pid().to_string()]).status();
+            assert!(held.expect("kill can be run").success());
+            let busy = format!(
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND command <> 'Sleep' \
+                 AND info LIKE '%{database}%'"
+            );
+            let mut target = Sql::open(&oceanbase, "").await;
+            let begun = Instant::now();
+            while target.value::<u64>(&busy).await > 0 {
+                assert!(begun.elapsed() < PATIENCE, "the target doesn't come to the end of its statements");
+                tokio::time::sleep(POLL).await;
+            }
         }
-        self.kill().await;
+        self.child.kill().await.expect("a process of our own can be killed");
     }
 
     /// Waits for its end.

@@ -6,7 +6,7 @@
 //! didn't come to its end is thrown away and begun again with a new view. A table of its own is emptied for that, which
 //! is allowed because it was empty when the task began; from a shared one the rows of the load are taken back.
 
-use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Result, TablePlan, Writer};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Mutation, Result, TablePlan, Writer};
 use whimbrel_model::{Column, TableSchema};
 
 use crate::Shared;
@@ -39,7 +39,9 @@ pub(crate) async fn load(
         undo::take_back(writer, &plan, &lock).await?;
         Saves::Undo(Undo::new(plan.clone()))
     } else {
-        empty(shared, &lock, writer, &plan).await?;
+        if !Mutation::KeylessNotEmptied.active() {
+            empty(shared, &lock, writer, &plan).await?;
+        }
         Saves::Nothing
     };
     FailPoint::KeylessCleared.reached();
@@ -57,7 +59,8 @@ pub(crate) async fn load(
     result.bytes = done.bytes;
     result.deferred = done.deferred;
     result.parked = done.parked;
-    result.exact_position = Some(position);
+    let late = Mutation::KeylessPositionLate.active();
+    result.exact_position = Some(if late { shared.read_position().await? } else { position });
     loaded_record(shared, index, &result).put(writer).await?;
     shared.check_cancelled()?;
     FailPoint::KeylessWritten.reached();

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::task::JoinSet;
 use whimbrel_connector::{
-    ConnectorError, ErrorKind, FailPoint, KeyBound, KeyRange, Result, SnapshotReader, TableEstimate, Writer,
+    ConnectorError, ErrorKind, FailPoint, KeyBound, KeyRange, Mutation, Result, SnapshotReader,
+    TableEstimate, Writer,
 };
 use whimbrel_model::TableSchema;
 
@@ -217,7 +218,7 @@ impl Planner {
         if loads_whole(plan) {
             return self.hand_out(&tracker, Piece::Whole).await;
         }
-        for (number, entry) in &known.open {
+        for (number, entry) in known.open.iter().filter(|_| !Mutation::ForgetOpenChunks.active()) {
             self.hand_out(&tracker, Piece::Chunk { number: *number, entry: entry.clone() }).await?;
         }
         if !known.fully_planned() {
@@ -268,7 +269,9 @@ impl Planner {
             let chunk = Record::chunk(&schema.name, number, &entry);
             let records: Vec<Record> = begun.take().into_iter().chain([chunk]).collect();
             self.record(&records).await?;
-            self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
+            if until != end || !Mutation::LoseLastChunk.active() {
+                self.hand_out(tracker, Piece::Chunk { number, entry }).await?;
+            }
             if until == end {
                 break;
             }

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::Instant;
 use whimbrel_connector::{
-    Backoff, ConnectorError, ErrorKind, FailPoint, KeyRange, Result, SnapshotReader, Writer,
+    Backoff, ConnectorError, ErrorKind, FailPoint, KeyRange, Mutation, Result, SnapshotReader, Writer,
 };
 
 use crate::mover::{Mover, Saves};
@@ -176,6 +176,13 @@ impl Worker<'_> {
             return Ok(done);
         }
         counted.committed(&entry.part);
+        if Mutation::ChunkDoneEarly.active() {
+            Record::chunk(name, number, &ChunkEntry::done(entry.range.clone(), entry.part))
+                .put(writer)
+                .await?;
+            writer.commit().await?;
+            writer.begin().await?;
+        }
         reader.open_range(&plan.source, &entry.range).await?;
         let saves = Saves::Chunk { number, until: entry.range.until.clone() };
         let mut mover = Mover::new(shared, &plan, lock, saves, counted, entry.part);

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use whimbrel_connector::{Backoff, KeyRange, Result, SnapshotReader};
+use whimbrel_connector::{Backoff, KeyRange, Mutation, Result, SnapshotReader};
 use whimbrel_model::{DataType, RowBatch, RowRef, TableVersion};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -119,7 +119,9 @@ impl Drop for Held<'_> {
 async fn at_one_position(shared: &Shared, sides: &mut Sides, index: usize) -> Result<Outcome> {
     let table = &shared.tables[index];
     let position = sides.source(shared).await?.hold_table(&table.plan.source.schema).await?;
-    shared.applied.advance_to(&position).await?;
+    if !Mutation::KeylessWithoutAdvance.active() {
+        shared.applied.advance_to(&position).await?;
+    }
     let source = sum(shared, sides, table, Side::Source).await?;
     let target = sum(shared, sides, table, Side::Target).await?;
     let mut outcome = Outcome { rows: source.rows, ..Outcome::default() };

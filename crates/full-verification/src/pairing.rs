@@ -3,7 +3,7 @@
 //! Rows are paired by the canonical form of their key, so a difference of types or charsets between the sides
 //! doesn't part a pair, and a collation that takes `a` for `A` doesn't make one.
 
-use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, KeyBound, Mutation, Result};
 use whimbrel_model::schema::Key;
 use whimbrel_model::{CellKind, DataType, Date, DateTime, RowBatch, RowRef, TableSchema, Time, ValueRef};
 
@@ -174,7 +174,8 @@ impl<'a> Pairing<'a> {
     /// Names of the columns that differ.
     pub fn differing<'r>(&'r self, source: RowRef<'r>, target: RowRef<'r>) -> impl Iterator<Item = &'r str> {
         let (left, right) = (&self.table.plan.source.schema, &self.table.target.schema);
-        self.table.plan.columns.iter().filter_map(move |map| {
+        let compared = self.table.plan.columns.len() - usize::from(Mutation::IgnoreLastColumn.active());
+        self.table.plan.columns.iter().take(compared).filter_map(move |map| {
             let same = canonical::same(
                 (&left.columns[map.source].data_type, source),
                 map.source,

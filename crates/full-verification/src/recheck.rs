@@ -18,7 +18,7 @@
 
 use std::collections::HashMap;
 
-use whimbrel_connector::Result;
+use whimbrel_connector::{Mutation, Result};
 use whimbrel_model::{RawCell, RowBatch, RowRef, TableName};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -71,6 +71,9 @@ impl Looks {
             (true, false) => 1,
         };
         self.last = Some(seen);
+        if Mutation::CertainAtOnce.active() {
+            return true;
+        }
         self.agreeing >= confirmations.max(AGREEING) + self.changes * PER_CHANGE
     }
 }
@@ -139,10 +142,13 @@ pub(crate) async fn decide(
         let elsewhere = elsewhere(shared, sides, index, &suspects).await?;
         suspects.rows.retain(|form, _| before.row(form).is_some() || !elsewhere.contains_key(form));
         let position = sides.read_position(shared).await?;
-        shared.applied.wait_for(&position).await?;
+        if !Mutation::CompareWithoutWaiting.active() {
+            shared.applied.wait_for(&position).await?;
+        }
         let found = fetch(shared, sides, pairing, &suspects, Side::Target).await?;
         suspects.rows.retain(|form, _| match (before.row(form), found.row(form)) {
             (None, None) => false,
+            (None, Some(_)) if Mutation::IgnoreExtra.active() => false,
             (Some(source), Some(target)) => !pairing.same(source, target),
             _ => true,
         });

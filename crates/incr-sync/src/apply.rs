@@ -15,7 +15,9 @@
 //! statements.
 
 use whimbrel_connector::image::item_of;
-use whimbrel_connector::{DeferredRow, InsertMode, ParkedRow, Policy, Result, StateKey, TablePlan, Writer};
+use whimbrel_connector::{
+    DeferredRow, InsertMode, Mutation, ParkedRow, Policy, Result, StateKey, TablePlan, Writer,
+};
 use whimbrel_model::{CellKind, Change, Position, RawCell, RowBatch, RowRef};
 
 use crate::aside::Aside;
@@ -220,7 +222,9 @@ impl Applier<'_> {
     /// A later change made a deferred row's image meaningless.
     pub async fn drop_deferred(&mut self, item: Vec<u8>) -> Result<()> {
         let key = StateKey::new(DeferredRow::KIND, item);
-        self.session.writer.state_delete(&key).await?;
+        if !Mutation::KeepSuperseded.active() {
+            self.session.writer.state_delete(&key).await?;
+        }
         self.effects.set_aside(key.item, None);
         Ok(())
     }

@@ -11,7 +11,8 @@
 use std::collections::BTreeSet;
 
 use whimbrel_connector::{
-    Catalog, ConnectorError, DeferredRow, ErrorKind, FailPoint, ParkedRow, Policy, Result, StateKey, Writer,
+    Catalog, ConnectorError, DeferredRow, ErrorKind, FailPoint, Mutation, ParkedRow, Policy, Result,
+    StateKey, Writer,
 };
 use whimbrel_model::{Ddl, TableName};
 use xxhash_rust::xxh3::xxh3_128;
@@ -148,6 +149,7 @@ impl Steps<'_> {
 
     async fn has_happened(&mut self, step: &DdlStep, progress: &DdlProgress) -> Result<bool> {
         match &progress.before {
+            _ if Mutation::RepeatDdl.active() => Ok(false),
             Some(before) if progress.begun => Ok(self.looks(step).await? != *before),
             _ if progress.begun || self.record.overlap || step.merged => {
                 self.converter.already_applied(step).await

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
+use whimbrel_connector::{ConnectorError, ErrorKind, Mutation, Result, Target};
 
 use crate::checkpoint::{self, ForeignRecord, InFlight, decode};
 use crate::conflict::Tracker;
@@ -215,7 +215,9 @@ impl Engine {
                 continue;
             }
             let in_flight: InFlight = decode(InFlight::KIND, &entry.payload)?;
-            self.resume_until = self.resume_until.max(in_flight.until);
+            if !Mutation::IgnoreInFlight.active() {
+                self.resume_until = self.resume_until.max(in_flight.until);
+            }
             // Attempts go on growing, so that entries of different runs differ too.
             self.shared.attempts.fetch_max(in_flight.attempt + 1, Ordering::Relaxed);
         }
@@ -303,6 +305,7 @@ impl Engine {
             Step::Window(_) => self.has_room(),
             Step::Failed(_) => self.running.is_empty(),
             Step::Idle => true,
+            Step::Ddl { .. } if Mutation::DdlWithoutBarrier.active() => self.has_room(),
             _ => self.running.is_empty(),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, Mutation, Result};
 use whimbrel_model::{LogRecord, Position};
 use whimbrel_store::{PullStatus, Sequence, StartAt, Store, StoreItem, StoreReader, StoreState};
 
@@ -188,6 +188,7 @@ impl ChangeSource for Feed {
 
     async fn seek(&mut self, after: Option<u64>) -> Result<()> {
         let from = match after {
+            Some(sequence) if Mutation::ResumeLate.active() => StartAt::Sequence(Sequence(sequence + 2)),
             Some(sequence) => StartAt::Sequence(Sequence(sequence).next()),
             None => StartAt::Start,
         };

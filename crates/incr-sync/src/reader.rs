@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use whimbrel_connector::{ConnectorError, ErrorKind, Policy, Result};
+use whimbrel_connector::{ConnectorError, ErrorKind, Mutation, Policy, Result};
 use whimbrel_model::{Begin, ChangeBatch, Commit, Ddl, LogRecord, Position, TableName};
 
 use crate::Limits;
@@ -278,7 +278,7 @@ impl Reader {
                 )
                 .with_hint("the source's log began anew or another server took over without GTIDs; start the task anew")
             })?;
-            if includes {
+            if includes && !Mutation::IgnoreExactPosition.active() {
                 skip.insert(table.clone());
             }
         }
@@ -380,7 +380,9 @@ impl Reader {
 
     fn abort(&mut self) {
         let Some(transaction) = self.transaction.take() else { return };
-        self.window.batches.truncate(transaction.first_batch);
+        if !Mutation::ApplyAborted.active() {
+            self.window.batches.truncate(transaction.first_batch);
+        }
         self.changes = self.window.batches.iter().map(count_changes).sum();
         self.bytes = self.window.batches.iter().map(ChangeBatch::byte_len).sum();
         if transaction.pieces > 0 {
@@ -404,7 +406,7 @@ impl Reader {
                 self.resume_until = 0;
             }
             let overlap = match &self.bounds.overlap_until {
-                Some(until) => !reached(&end.position, until)?,
+                Some(until) => !reached(&end.position, until)? && !Mutation::StrictEarly.active(),
                 None => false,
             };
             if !overlap && self.resume_until == 0 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{FailPoint, Result, StateKey};
+use whimbrel_connector::{FailPoint, Mutation, Result, StateKey};
 use whimbrel_model::Position;
 
 use crate::ApplyOptions;
@@ -180,14 +180,25 @@ async fn attempt(
     turn: Option<&mut Turn>,
 ) -> Result<Outcome, ApplyError> {
     session.begin().await?;
+    if Mutation::CheckpointFirst.active() {
+        session.writer.state_put(&work.key, &work.payload).await?;
+        session.writer.commit().await?;
+        session.writer.begin().await?;
+    }
     let mut applier = Applier { session, shared, window: work.window, effects, at: work.at };
     applier.apply(work.locs, careful).await?;
-    if let Some(turn) = turn {
+    if let Some(turn) = turn
+        && !Mutation::CommitOutOfOrder.active()
+    {
         let before = turn.number - 1;
         let patience = turn.patience;
         if tokio::time::timeout(patience, turn.committed.wait_for(before)).await.is_err() {
             return Ok(Outcome::Yield);
         }
+    }
+    if Mutation::CheckpointApart.active() {
+        session.writer.commit().await?;
+        session.writer.begin().await?;
     }
     FailPoint::ChangesWritten.reached();
     session.writer.state_put(&work.key, &work.payload).await?;

@@ -1,6 +1,6 @@
 //! What the applier knows of one table: its plan, and how rows of it meet other rows.
 
-use whimbrel_connector::TablePlan;
+use whimbrel_connector::{Mutation, TablePlan};
 use whimbrel_model::{RawCell, RowRef, TableName};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -108,7 +108,9 @@ impl ApplyTable {
             tokens.whole_table = true;
             return;
         }
-        for key in &self.keys {
+        let skipped = usize::from(Mutation::ForgetRowKey.active());
+        let most = if Mutation::ForgetUniqueKey.active() { 1 } else { usize::MAX };
+        for key in self.keys.iter().skip(skipped).take(most) {
             tokens.scratch.clear();
             let mut folding = Folding::Done;
             for (column, fold) in &key.columns {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use whimbrel_connector::Mutation;
 use whimbrel_model::{Change, ChangeBatch, Position, RowOp};
 
 use crate::table::{ApplyTable, Tokens};
@@ -84,7 +85,9 @@ impl Window {
         match self.change(loc) {
             Change::Insert { after: row } | Change::Delete { before: row } => table.add_tokens(row, tokens),
             Change::Update { before, after } => {
-                table.add_tokens(before, tokens);
+                if !Mutation::ForgetBeforeImage.active() {
+                    table.add_tokens(before, tokens);
+                }
                 table.add_tokens(after, tokens);
             }
         }

@@ -14,7 +14,7 @@ use crate::fs::{Fs, FsFile, is_full};
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::Segment;
 use crate::sequence::Sequence;
-use whimbrel_connector::FailPoint;
+use whimbrel_connector::{FailPoint, Mutation};
 
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
@@ -116,7 +116,10 @@ impl ActiveFile {
             return Ok(());
         }
         FailPoint::BlocksWritten.reached();
-        if let Err(error) = self.file.sync_data() {
+        let synced = if Mutation::SkipBlockSync.active() { Ok(()) } else { self.file.sync_data() };
+        if let Err(error) = synced
+            && !Mutation::IgnoreFailedSync.active()
+        {
             self.suspect = true;
             return Err(if is_full(&error) {
                 disk_full(fs, &self.path(), self.kept.len() as u64)

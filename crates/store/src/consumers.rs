@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::fs::Fs;
 use crate::sequence::Sequence;
-use whimbrel_connector::FailPoint;
+use whimbrel_connector::{FailPoint, Mutation};
 
 pub(crate) const FILE: &str = "consumers.json";
 const PERSIST_EVERY: Duration = Duration::from_secs(1);
@@ -129,7 +129,9 @@ impl Consumers {
         let temporary = self.dir.join(format!("{FILE}.tmp"));
         let file = fs.create(&temporary).map_err(StoreError::io("create", &temporary))?;
         write_full(file.as_ref(), &bytes, 0).map_err(StoreError::io("write", &temporary))?;
-        file.sync_data().map_err(StoreError::io("sync", &temporary))?;
+        if !Mutation::SkipConsumersSync.active() {
+            file.sync_data().map_err(StoreError::io("sync", &temporary))?;
+        }
         FailPoint::ConsumersWritten.reached();
         fs.rename(&temporary, &path).map_err(StoreError::io("rename", &path))?;
         fs.sync_dir(&self.dir).map_err(StoreError::io("sync", &self.dir))?;

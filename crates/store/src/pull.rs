@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, LogReader};
+use whimbrel_connector::{ConnectorError, LogReader, Mutation};
 use whimbrel_model::{LogRecord, Position};
 
 use crate::error::StoreError;
@@ -294,7 +294,9 @@ struct WriterThread {
 
 impl WriterThread {
     async fn run(&mut self) -> Result<(), StoreError> {
-        self.keep_trying(StoreWriter::abort_open_transaction).await?;
+        if !Mutation::NoAbortAtRestart.active() {
+            self.keep_trying(StoreWriter::abort_open_transaction).await?;
+        }
         self.sync().await?;
         while let Some(queued) = self.queue.recv().await {
             self.take(&queued.record).await?;

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use whimbrel_connector::Mutation;
 use whimbrel_model::LogRecord;
 
 use crate::active::ActiveFile;
@@ -101,7 +102,9 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
     // The process may have died between write and fdatasync: the pages may still be only in memory. And where an
     // fdatasync had failed before it died, the kernel calls them clean and would never write them: only what is written
     // anew is.
-    write_again(file.as_ref(), replay.synced.min(end), end).map_err(StoreError::io("write", path))?;
+    if !Mutation::NoRewriteAtRecovery.active() {
+        write_again(file.as_ref(), replay.synced.min(end), end).map_err(StoreError::io("write", path))?;
+    }
     file.sync_data().map_err(StoreError::io("sync", path))?;
     replay.finish(segment, file, header, end, len, full)
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, watch};
 
+use whimbrel_connector::Mutation;
+
 use crate::consumers::Consumers;
 use crate::error::StoreError;
 use crate::format::parse_segment_name;
@@ -136,6 +138,7 @@ impl Shared {
         if done >= next {
             return Err(StoreError::SequenceAhead { wanted: done, next });
         }
+        let done = if Mutation::AcknowledgeAhead.active() { Sequence(next.0 - 1) } else { done };
         let mut consumers = self.consumers();
         let needs =
             consumers.needs(name).ok_or_else(|| StoreError::UnknownConsumer { name: name.to_owned() })?;
@@ -166,6 +169,7 @@ impl Shared {
             // Held while the file goes, so that nobody registers for it in between.
             let consumers = self.consumers();
             let needed = consumers.slowest().is_some_and(|(_, needs)| needs.0 < next.first_sequence);
+            let needed = needed && !Mutation::TrimUnread.active();
             if needed || !(too_large || too_old) {
                 return Ok(trimmed);
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use whimbrel_connector::FailPoint;
+use whimbrel_connector::{FailPoint, Mutation};
 use whimbrel_model::{Begin, ChangeBatch, LogRecord, Position, TableSchema};
 
 use crate::active::{ActiveFile, check_room, disk_full};
@@ -435,7 +435,9 @@ impl NewFile<'_> {
         check_room(self.fs, path, len, self.options.min_free_bytes)?;
         let written = self.fs.create(&temporary).and_then(|file| {
             write_full(file.as_ref(), bytes, 0)?;
-            file.sync_data()?;
+            if !Mutation::SkipSegmentSync.active() {
+                file.sync_data()?;
+            }
             Ok(file)
         });
         let file = match written {
@@ -453,7 +455,9 @@ impl NewFile<'_> {
         FailPoint::SegmentWritten.reached();
         self.fs.rename(&temporary, path).map_err(StoreError::io("rename", path))?;
         FailPoint::SegmentRenamed.reached();
-        self.fs.sync_dir(self.dir).map_err(StoreError::io("sync", self.dir))?;
+        if !Mutation::SkipDirectorySync.active() {
+            self.fs.sync_dir(self.dir).map_err(StoreError::io("sync", self.dir))?;
+        }
         Ok(file)
     }
 }
