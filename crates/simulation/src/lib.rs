@@ -14,6 +14,7 @@
 //! | `world.rs`, `disk.rs` | what outlives a process |
 //! | `application.rs`, `tables.rs` | who writes to the source, and into what |
 //! | `check.rs` | what must be true at the end |
+//! | `mutations.rs` | a program of its own: is each deliberate bug found? |
 //!
 //! Like the binary it wires components to connectors; nothing else depends on it.
 
