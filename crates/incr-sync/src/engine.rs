@@ -230,7 +230,10 @@ impl Engine {
         }
         let (parked, deferred) = self.shared.aside.counts();
         self.shared.board.aside(parked, deferred);
-        self.restart_reader().await?;
+        if let Err(error) = self.restart_reader().await {
+            self.refuse_taken_over().await?;
+            return Err(error);
+        }
         if self.reader.is_idempotent() {
             self.shared.settled.store(false, Ordering::Relaxed);
             self.shared.board.phase(Phase::Overlap);
@@ -238,6 +241,17 @@ impl Engine {
         } else {
             self.become_strict().await
         }
+    }
+
+    /// Reading state doesn't check the epoch: a checkpoint may be that of a process that has taken over, and this one's
+    /// log may not have come that far. Writing finds out.
+    async fn refuse_taken_over(&mut self) -> Result<()> {
+        let Some(session) = self.sessions.first_mut() else { return Ok(()) };
+        session.writer.begin().await?;
+        let payload = self.shared.checkpoint(&self.applied);
+        let written = session.writer.state_put(&self.shared.scope.checkpoint_key(), &payload).await;
+        session.rollback().await;
+        written
     }
 
     pub(crate) async fn restart_reader(&mut self) -> Result<()> {
