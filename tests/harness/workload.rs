@@ -49,6 +49,9 @@ const LARGE: i64 = 1_000_000_000;
 /// How long a killed server may take to come back.
 const SERVER_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Transactions after which a writer does no large ones any more: otherwise a busy machine makes more than it applies.
+const LAST_LARGE: u64 = 1_300;
+
 /// How hard they write.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -255,7 +258,7 @@ impl Writer {
     }
 
     async fn decide(&mut self) -> (&'static str, Vec<String>) {
-        if self.large_rows > 0 && self.done % 400 == 40 {
+        if self.large_rows > 0 && self.done % 400 == 40 && self.done < LAST_LARGE {
             return ("large", self.large());
         }
         match self.random.below(100) {
