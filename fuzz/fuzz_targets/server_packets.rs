@@ -30,7 +30,9 @@ async fn queries(connection: &mut Connection) -> Result<(), WireError> {
 async fn events(connection: &mut Connection) -> Result<(), WireError> {
     let start = BinlogStart::File { name: "binlog.000001", position: 4 };
     let idle_timeout = Some(Duration::from_secs(2));
-    connection.start_binlog_dump(&BinlogDump { server_id: 1, start, non_blocking: true, idle_timeout }).await?;
+    connection
+        .start_binlog_dump(&BinlogDump { server_id: 1, start, non_blocking: true, idle_timeout })
+        .await?;
     for _ in 0..EVENTS {
         if connection.next_binlog_packet().await?.is_none() {
             break;
@@ -40,7 +42,8 @@ async fn events(connection: &mut Connection) -> Result<(), WireError> {
 }
 
 async fn client(port: u16, dump: bool) -> Result<(), WireError> {
-    let mut options = ConnectOptions::new(Scheme::Mysql, "127.0.0.1", port, "whimbrel", Secret::new("secret"));
+    let mut options =
+        ConnectOptions::new(Scheme::Mysql, "127.0.0.1", port, "whimbrel", Secret::new("secret"));
     options.tls = TlsMode::Off;
     options.connect_timeout = Duration::from_secs(2);
     options.read_timeout = Some(Duration::from_secs(2));
