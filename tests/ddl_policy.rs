@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::harness::compare::tables;
-use crate::harness::{Outcome, Running, Scene, Server, Sql, Task};
+use crate::harness::{Running, Scene, Sql, Task};
 
 const SETUP: [&str; 4] = [
     "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a VARCHAR(20))",
@@ -22,19 +22,8 @@ async fn prepared(name: &'static str) -> (Scene, Sql) {
     (scene, sql)
 }
 
-/// `whimbrel parked WORDS` for the same task.
-async fn parked(task: &Task, words: &[&str]) -> Outcome {
-    let mut all = vec!["parked"];
-    all.extend(words);
-    Task::bare(&all)
-        .at_home(Some(task.home().to_owned()))
-        .env("WHIMBREL_TARGET_PASSWORD", &Server::oceanbase().password())
-        .run()
-        .await
-}
-
 async fn listed(task: &Task) -> Vec<Json> {
-    let outcome = parked(task, &["list", "--json"]).await.expect(0);
+    let outcome = task.parked(&["list", "--json"]).await.expect(0);
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()))
 }
 
@@ -136,15 +125,15 @@ async fn what_waits_for_approval_holds_its_table_only() {
     assert_eq!(target.count("other").await, 2);
     let items = listed(&task).await;
     assert_eq!((items.len(), items[0]["id"].as_str()), (1, Some(id.as_str())));
-    parked(&task, &["show", &id]).await.expect(0).says(&["DROP COLUMN", "waits for approval"]);
-    parked(&task, &["retry", "d999999"]).await.expect(1).says(&["nothing that waits has this ID"]);
+    task.parked(&["show", &id]).await.expect(0).says(&["DROP COLUMN", "waits for approval"]);
+    task.parked(&["retry", "d999999"]).await.expect(1).says(&["nothing that waits has this ID"]);
 
     // It survives a kill, and so does its queue.
     running.kill().await;
     let mut running = task.start();
     running.wait_phase("incremental").await;
     assert_eq!(wait_parked(&mut running, 1).await, id);
-    parked(&task, &["retry", &id]).await.expect(0);
+    task.parked(&["retry", &id]).await.expect(0);
     sql.run("INSERT INTO t VALUES (5, 'new')").await;
     scene.drain(&mut running).await;
     assert!(listed(&task).await.is_empty());
@@ -170,16 +159,16 @@ async fn a_refused_statement_waits_until_it_is_edited() {
     }
     scene.drain(&mut running).await;
     let id = wait_parked(&mut running, 1).await;
-    parked(&task, &["show", &id]).await.expect(0).says(&["1060", "to do: ALTER TABLE"]);
+    task.parked(&["show", &id]).await.expect(0).says(&["1060", "to do: ALTER TABLE"]);
     assert_eq!(scene.target().await.count("other").await, 2);
     // Nothing has changed, so neither does the answer.
-    parked(&task, &["retry", &id]).await.expect(1).says(&["1060"]);
-    parked(&task, &["edit", &id, "--sql", "SELECT 1; SELECT 2"])
+    task.parked(&["retry", &id]).await.expect(1).says(&["1060"]);
+    task.parked(&["edit", &id, "--sql", "SELECT 1; SELECT 2"])
         .await
         .expect(1)
         .says(&["has to be one statement"]);
     let edited = format!("ALTER TABLE `{}`.t MODIFY COLUMN b VARCHAR(10) NULL DEFAULT NULL", scene.target_db);
-    parked(&task, &["edit", &id, "--sql", &edited]).await.expect(0);
+    task.parked(&["edit", &id, "--sql", &edited]).await.expect(0);
     scene.drain(&mut running).await;
     // Rows that were there have the default of somebody's column; their next change makes them the source's.
     sql.run("UPDATE t SET b = CONCAT('b', id)").await;
@@ -211,9 +200,9 @@ async fn a_stopped_task_is_told_what_to_do() {
             .unwrap_or_else(|| panic!("no {what} in {items:?}"))
             .to_owned()
     };
-    parked(&task, &["skip", &id("CREATE INDEX")]).await.expect(0).says(&["the task carries it out"]);
-    parked(&task, &["retry", &id("DROP TABLE")]).await.expect(0);
-    parked(&task, &["retry", &id("DROP TABLE")]).await.expect(1);
+    task.parked(&["skip", &id("CREATE INDEX")]).await.expect(0).says(&["the task carries it out"]);
+    task.parked(&["retry", &id("DROP TABLE")]).await.expect(0);
+    task.parked(&["retry", &id("DROP TABLE")]).await.expect(1);
     let mut running = task.start();
     running.wait_phase("incremental").await;
     scene.drain(&mut running).await;

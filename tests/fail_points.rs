@@ -222,14 +222,6 @@ async fn while_rows_that_met_are_settled() {
     assert_eq!(conflicts, Some(3), "the other of each pair, once\n{}", outcome.text());
 }
 
-/// `whimbrel parked WORDS`, whatever comes of it.
-async fn parked(task: &Task, words: &[&str]) {
-    let words = [&["parked"], words].concat();
-    let command = Task::bare(&words).at_home(Some(task.home().to_owned()));
-    let outcome = command.env("WHIMBREL_TARGET_PASSWORD", &Server::oceanbase().password()).run().await;
-    println!("{}", outcome.text());
-}
-
 async fn waiting_statement(running: &mut Running) -> String {
     let status = running
         .wait_until("a parked statement", |status| status["parked_statements"][0]["id"].is_string())
@@ -253,7 +245,7 @@ async fn while_statements_are_parked_and_decided() {
     let id = waiting_statement(&mut running).await;
     sql.run("UPDATE shaped SET v = v + 1").await;
     // The task dies before it can answer.
-    parked(&task, &["retry", &id]).await;
+    task.parked(&["retry", &id]).await;
     assert_died(&running.finish().await, FailPoint::DecisionNoted);
     dies_at(&task, FailPoint::QueueApplied, 1).await;
     ends_equal(&scene, &task, Some(work)).await;

@@ -300,19 +300,9 @@ async fn tables_that_cannot_become_one_are_refused_before_anything_is_written() 
     assert_eq!(plan.stdout.matches("CREATE TABLE").count(), 1, "{}", plan.text());
 }
 
-async fn parked(task: &Task, words: &[&str]) -> Outcome {
-    let mut all = vec!["parked"];
-    all.extend(words);
-    Task::bare(&all)
-        .at_home(Some(task.home().to_owned()))
-        .env("WHIMBREL_TARGET_PASSWORD", &Server::oceanbase().password())
-        .run()
-        .await
-}
-
 /// What is parked, rows and statements: ID and details.
 async fn items(task: &Task) -> Vec<(String, String)> {
-    let outcome = parked(task, &["list", "--json"]).await.expect(0);
+    let outcome = task.parked(&["list", "--json"]).await.expect(0);
     let items: Vec<Json> =
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()));
     let text = |item: &Json| (item["id"].as_str().unwrap_or_default().to_owned(), item.to_string());
@@ -354,10 +344,10 @@ async fn rows_meet(scene: Scene, mode: &str) {
         assert!(details.contains(part), "{part}: {details}");
     }
     assert!(of_key("id=6000").1.contains("c2-3"));
-    parked(&task, &["retry", id]).await.expect(1).says(&["WB-3001"]);
-    parked(&task, &["skip", id]).await.expect(1).says(&["can't be given up"]);
+    task.parked(&["retry", id]).await.expect(1).says(&["WB-3001"]);
+    task.parked(&["skip", id]).await.expect(1).says(&["can't be given up"]);
     let edit = "UPDATE orders SET note = NULL WHERE id = 4";
-    parked(&task, &["edit", id, "--sql", edit]).await.expect(1).says(&["can't be given up"]);
+    task.parked(&["edit", id, "--sql", edit]).await.expect(1).says(&["can't be given up"]);
     // A deletion takes the entry along and leaves the other table's row.
     sql.run("DELETE FROM orders_2 WHERE id = 6000").await;
     scene.drain(&mut running).await;
@@ -367,7 +357,7 @@ async fn rows_meet(scene: Scene, mode: &str) {
     sql.run("DELETE FROM orders_1 WHERE id = 4").await;
     scene.drain(&mut running).await;
     assert!(target.column(&row(4)).await.is_empty());
-    parked(&task, &["retry", id]).await.expect(0).says(&["the row is at the target"]);
+    task.parked(&["retry", id]).await.expect(0).says(&["the row is at the target"]);
     assert_eq!(target.column(&row(4)).await, ["4,two,of two, later"]);
     sql.run("UPDATE orders_2 SET note = 'at last' WHERE id = 4").await;
     // Both in one transaction: the source never shows two rows of this key.
@@ -424,7 +414,7 @@ async fn rows_that_meet_while_the_tables_are_copied_are_reported() {
     }
     scene.drain(&mut running).await;
     for (id, _) in items(&task).await {
-        parked(&task, &["retry", &id]).await.expect(0);
+        task.parked(&["retry", &id]).await.expect(0);
     }
     scene.drain(&mut running).await;
     running.stop().await;
@@ -460,8 +450,8 @@ async fn a_statement_about_one_table_spares_the_others() {
         assert!(details.contains("WB-2006") && details.contains(what), "{details}");
         assert_eq!(target.count("orders").await, before, "{statement}");
         match instead {
-            Some(sql) => parked(&task, &["edit", id, "--sql", sql]).await.expect(0),
-            None => parked(&task, &["skip", id]).await.expect(0),
+            Some(sql) => task.parked(&["edit", id, "--sql", sql]).await.expect(0),
+            None => task.parked(&["skip", id]).await.expect(0),
         };
         assert!(items(&task).await.is_empty());
     }

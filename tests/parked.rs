@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::harness::{Outcome, Running, Scene, Server, Sql, Task};
+use crate::harness::{Running, Scene, Sql, Task};
 
 /// A target whose column is narrower than the source's.
 async fn prepared(name: &'static str) -> (Scene, Sql, Task) {
@@ -16,19 +16,9 @@ async fn prepared(name: &'static str) -> (Scene, Sql, Task) {
     (scene, sql, task)
 }
 
-async fn parked(task: &Task, words: &[&str]) -> Outcome {
-    let mut all = vec!["parked"];
-    all.extend(words);
-    Task::bare(&all)
-        .at_home(Some(task.home().to_owned()))
-        .env("WHIMBREL_TARGET_PASSWORD", &Server::oceanbase().password())
-        .run()
-        .await
-}
-
 /// IDs by the row's own key.
 async fn ids(task: &Task) -> Vec<(i64, String)> {
-    let outcome = parked(task, &["list", "--json"]).await.expect(0);
+    let outcome = task.parked(&["list", "--json"]).await.expect(0);
     let items: Vec<Json> =
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()));
     let mut ids: Vec<(i64, String)> = items
@@ -61,21 +51,21 @@ async fn settle_all(scene: &Scene, task: &Task) {
     let ids = ids(task).await;
     assert_eq!(ids.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [2, 3, 4], "{ids:?}");
     let id = |key: usize| ids[key - 2].1.as_str();
-    parked(task, &["show", id(2)]).await.expect(0).says(&[
+    task.parked(&["show", id(2)]).await.expect(0).says(&[
         "still much too long",
         "WB-3002",
         "1 later changes",
     ]);
-    parked(task, &["retry", id(2)]).await.expect(1).says(&["WB-3002"]);
-    parked(task, &["edit", id(3), "--sql", "DROP TABLE t"]).await.expect(1).says(&["only INSERT, UPDATE"]);
-    parked(task, &["edit", id(3), "--sql", "INSERT INTO t VALUES (3, 'much longer than five')"])
+    task.parked(&["retry", id(2)]).await.expect(1).says(&["WB-3002"]);
+    task.parked(&["edit", id(3), "--sql", "DROP TABLE t"]).await.expect(1).says(&["only INSERT, UPDATE"]);
+    task.parked(&["edit", id(3), "--sql", "INSERT INTO t VALUES (3, 'much longer than five')"])
         .await
         .expect(1);
-    parked(task, &["edit", id(3), "--sql", "INSERT INTO t VALUES (3, 'three')"]).await.expect(0);
-    parked(task, &["skip", id(4)]).await.expect(0).says(&["given up"]);
-    parked(task, &["skip", id(4)]).await.expect(1).says(&["nothing that waits"]);
+    task.parked(&["edit", id(3), "--sql", "INSERT INTO t VALUES (3, 'three')"]).await.expect(0);
+    task.parked(&["skip", id(4)]).await.expect(0).says(&["given up"]);
+    task.parked(&["skip", id(4)]).await.expect(1).says(&["nothing that waits"]);
     scene.target().await.run("ALTER TABLE t MODIFY COLUMN s VARCHAR(50)").await;
-    parked(task, &["retry", id(2)]).await.expect(0).says(&["the row is at the target"]);
+    task.parked(&["retry", id(2)]).await.expect(0).says(&["the row is at the target"]);
     assert!(self::ids(task).await.is_empty());
     let rows = scene.target().await.column("SELECT CONCAT(id, ' ', s) FROM t ORDER BY id").await;
     assert_eq!(rows, ["1 one", "2 still much too long", "3 three", "5 five"]);

@@ -165,6 +165,15 @@ impl Task {
         Running { child, port, task: self.clone(), begun: Instant::now() }
     }
 
+    /// `whimbrel parked WORDS` for the same task, whose target is the shared OceanBase.
+    pub async fn parked(&self, words: &[&str]) -> Outcome {
+        Self::bare(&[&["parked"], words].concat())
+            .at_home(Some(self.home().to_owned()))
+            .env("WHIMBREL_TARGET_PASSWORD", &Server::oceanbase().password())
+            .run()
+            .await
+    }
+
     /// Runs it to its end.
     pub async fn run(&self) -> Outcome {
         self.start().finish().await
