@@ -102,7 +102,8 @@ pub fn same(
     }
 }
 
-fn alike(left: &DataType, right: &DataType) -> bool {
+/// True where equal bytes of cells of the two types are equal values.
+pub(crate) fn alike(left: &DataType, right: &DataType) -> bool {
     if left.cell_kind() != right.cell_kind() {
         return false;
     }

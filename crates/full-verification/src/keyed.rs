@@ -1,7 +1,7 @@
 //! Compares tables that have a key on both sides, chunk by chunk.
 //!
 //! The source's key is walked in chunks. Where both servers order the key alike, the chunk's range is compared as a
-//! range: by digest if that is comparable, else by reading both sides and pairing the rows. That finds rows that
+//! range: by digest, if that is comparable and takes less time, else by reading both sides. That finds rows that
 //! the source lacks as well, up to the source's last row; a second walk over the target's key looks at what is behind
 //! it. Where they may order it differently (text under different collations), the target's rows are fetched by key, and
 //! the second walk is over all of the target.
@@ -17,20 +17,22 @@
 //! writer of files per table.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Sender;
 use whimbrel_connector::{
-    Backoff, ColumnMap, ConnectorError, ErrorKind, KeyBound, KeyRange, Result, SnapshotReader,
+    Backoff, ColumnMap, ConnectorError, ErrorKind, KeyBound, KeyRange, RangeDigest, Result, SnapshotReader,
 };
 use whimbrel_model::{RowBatch, TableSchema, TableVersion};
 
+use crate::approach::Way;
 use crate::loaded::Loaded;
 use crate::output::{Files, Found};
 use crate::pairing::{Pairing, Side};
 use crate::recheck::{self, Suspects};
+use crate::side_by_side::{self, Compared};
 use crate::{Shared, Sides, VerifyTable, Work};
 
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
@@ -44,6 +46,10 @@ pub(crate) struct TableRun {
     /// Chunks handed out and not done, plus one while planning goes on.
     pending: AtomicUsize,
     begun: Instant,
+    /// Estimated, once planning has begun.
+    row_bytes: AtomicU64,
+    /// The two servers' digests of the table can't be compared.
+    no_digest: AtomicBool,
 }
 
 impl TableRun {
@@ -53,6 +59,8 @@ impl TableRun {
             files: Mutex::new(Some(Files::new(shared, index)?)),
             pending: AtomicUsize::new(1),
             begun: Instant::now(),
+            row_bytes: AtomicU64::new(ROW_BYTES),
+            no_digest: AtomicBool::new(false),
         })
     }
 
@@ -179,6 +187,7 @@ impl Planner<'_> {
             }
         };
         let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES).max(1);
+        self.run.row_bytes.store(row_bytes, Ordering::Relaxed);
         Ok((shared.options.chunk_bytes / row_bytes).clamp(1, shared.options.chunk_rows.max(1)))
     }
 
@@ -235,7 +244,7 @@ pub(crate) async fn chunk(
     let mut backoff = Backoff::new(shared.options.retry_for);
     let mut rest = Some(range.clone());
     while let Some(range) = rest.clone().filter(|_| !is_full(shared, run.index)) {
-        match part(shared, sides, run.index, side, &range).await {
+        match part(shared, sides, run, side, &range).await {
             Ok(part) => {
                 let counters = &shared.progress.counters[run.index];
                 counters.rows.fetch_add(part.rows, Ordering::Relaxed);
@@ -263,27 +272,28 @@ struct Part {
 async fn part(
     shared: &Shared,
     sides: &mut Sides,
-    index: usize,
+    run: &TableRun,
     side: Side,
     range: &KeyRange,
 ) -> Result<Part> {
     shared.check_cancelled()?;
-    let pairing = Pairing::new(&shared.tables[index])?;
+    let pairing = Pairing::new(&shared.tables[run.index])?;
     let meet = pairing.ranges_meet();
     if side == Side::Source
         && meet
-        && let Some(rows) = digests_agree(shared, sides, &pairing, range).await?
+        && let Some(part) = whole_range(shared, sides, run, &pairing, range).await?
     {
-        return Ok(Part { rows, digested: true, ..Part::default() });
+        return Ok(part);
     }
     let version = version(pairing.table, side);
     let reader = reader(sides, shared, side).await?;
     let mut loaded = Loaded::read(reader, &pairing, side, version, range, shared.part_bytes()).await?;
     let cut = loaded.cut.take();
-    let mut suspects = Suspects::new(&pairing, loaded.group());
+    let mut suspects = Suspects::new(&pairing);
+    suspects.set_row_bytes(loaded.row_bytes());
     let rows = match side {
         Side::Target => {
-            look_for_extra(shared, sides, index, &mut loaded).await?;
+            look_for_extra(shared, sides, run.index, &mut loaded).await?;
             for row in loaded.without_partner() {
                 suspects.add(&pairing, Side::Target, row);
             }
@@ -301,8 +311,40 @@ async fn part(
         }
     };
     drop(loaded);
-    let found = recheck::decide(shared, sides, index, suspects).await?;
+    let found = recheck::decide(shared, sides, run.index, suspects).await?;
     Ok(Part { rows, digested: false, found, cut })
+}
+
+/// Compares a range that is ordered alike on both sides; `None` where it has to be compared in parts.
+async fn whole_range(
+    shared: &Shared,
+    sides: &mut Sides,
+    run: &TableRun,
+    pairing: &Pairing<'_>,
+    range: &KeyRange,
+) -> Result<Option<Part>> {
+    // Connecting is in nobody's time.
+    sides.both(shared).await?;
+    let no_digest = run.no_digest.load(Ordering::Relaxed);
+    let (way, begun) = (if no_digest { Way::Rows } else { shared.approach.next() }, Instant::now());
+    let took =
+        |rows| shared.approach.took(way, rows * run.row_bytes.load(Ordering::Relaxed), begun.elapsed());
+    let target_range = target_range(pairing, range.after.as_ref(), range.until.as_ref())?;
+    if way == Way::Digest {
+        match digests(shared, sides, pairing, range, &target_range).await? {
+            None => run.no_digest.store(true, Ordering::Relaxed),
+            Some((ours, theirs)) if ours == theirs => {
+                took(ours.rows);
+                return Ok(Some(Part { rows: ours.rows, digested: true, ..Part::default() }));
+            }
+            Some(_) => {}
+        }
+    }
+    let compared = side_by_side::compare(shared, sides, pairing, range, &target_range).await?;
+    let Some(Compared { rows, suspects }) = compared else { return Ok(None) };
+    took(rows);
+    let found = recheck::decide(shared, sides, run.index, suspects).await?;
+    Ok(Some(Part { rows, digested: false, found, cut: None }))
 }
 
 fn target_range(
@@ -316,15 +358,14 @@ fn target_range(
     })
 }
 
-/// The number of rows where both servers compute the same digest for the range; `None` where they don't, or
-/// can't.
-async fn digests_agree(
+/// What both servers compute for the range; `None` where they can't, or not so that it could be compared.
+async fn digests(
     shared: &Shared,
     sides: &mut Sides,
     pairing: &Pairing<'_>,
     range: &KeyRange,
-) -> Result<Option<u64>> {
-    let target_range = target_range(pairing, range.after.as_ref(), range.until.as_ref())?;
+    target_range: &KeyRange,
+) -> Result<Option<(RangeDigest, RangeDigest)>> {
     let (left, right) = (&pairing.table.plan.source.schema, &pairing.table.target.schema);
     let names = |pick: fn(&ColumnMap) -> usize, schema: &TableSchema| {
         let columns = pairing.table.plan.columns.iter();
@@ -340,13 +381,13 @@ async fn digests_agree(
     }
     let (ours, theirs) = tokio::join!(
         source.range_digest(left, &source_columns, range),
-        target.range_digest(right, &target_columns, &target_range)
+        target.range_digest(right, &target_columns, target_range)
     );
-    let (ours, theirs) = (ours?, theirs?);
-    Ok((ours == theirs).then_some(ours.rows))
+    Ok(Some((ours?, theirs?)))
 }
 
-/// Reads the range from the target and pairs its rows with what was loaded from the source.
+/// Reads the range from the target and pairs its rows with what was loaded from the source: a part of a range in which
+/// the two sides are too different to be read side by side.
 async fn compare_ranges(
     shared: &Shared,
     sides: &mut Sides,

@@ -18,11 +18,13 @@
 //! Memory: each worker holds at most four times [`VerifyOptions::chunk_bytes`] of rows (twice that of one side while
 //! it looks for partners, then the rows that differ), plus one row where a row is larger.
 //!
-//! How: `keyed` walks the source's key in chunks and compares by range or by key; `loaded` holds a chunk's rows until
-//! they have a partner; `recheck` asks again about every row that differed; `keyless` compares tables without keys as
+//! How: `keyed` walks the source's key in chunks and compares by range or by key; `approach` finds out whether a digest
+//! or reading takes less time; `side_by_side` reads a range of both sides at once; `loaded` holds a chunk's rows until they
+//! have a partner, where the two sides' order isn't the same; `recheck` asks again about every row that differed; `keyless` compares tables without keys as
 //! multisets; `canonical` says when two values are the same; `pairing` how keys find each other; `output` writes what
 //! was found.
 
+mod approach;
 mod canonical;
 mod keyed;
 mod keyless;
@@ -31,6 +33,7 @@ mod output;
 mod pairing;
 mod progress;
 mod recheck;
+mod side_by_side;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,10 +49,12 @@ use whimbrel_connector::{
 };
 use whimbrel_model::{Position, TableVersion};
 
+pub use approach::CompareBy;
 pub use canonical::same as is_same_value;
 pub use output::DifferenceKind;
 pub use progress::{TableVerification, VerifyProgress};
 
+use crate::approach::Approach;
 use crate::keyed::TableRun;
 use crate::pairing::Side;
 
@@ -124,6 +129,7 @@ pub struct VerifyOptions {
     pub most_differences: u64,
     /// Where difference files and correction SQL go.
     pub corrections: PathBuf,
+    pub compare_by: CompareBy,
     /// Flavours of both sides, for digests.
     pub source_flavor: Flavor,
     pub target_flavor: Flavor,
@@ -158,6 +164,7 @@ pub(crate) struct Shared {
     pub options: VerifyOptions,
     pub progress: Arc<VerifyProgress>,
     pub cancel: CancellationToken,
+    pub approach: Approach,
     /// Held by the table for which the applying is held. Two at a time would let each other's changes through.
     pub holding: Mutex<()>,
 }
@@ -175,10 +182,9 @@ impl FullVerification {
             .iter()
             .map(|table| (table.plan.source.schema.name.to_string(), table.target.schema.name.to_string()));
         let progress = Arc::new(VerifyProgress::new(names));
-        let holding = Mutex::new(());
-        Self {
-            shared: Arc::new(Shared { source, target, tables, applied, options, progress, cancel, holding }),
-        }
+        let (approach, holding) = (Approach::new(options.compare_by), Mutex::new(()));
+        let shared = Shared { source, target, tables, applied, options, progress, cancel, approach, holding };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Counters that can be read while the verification runs.

@@ -8,11 +8,7 @@ use whimbrel_model::{CellKind, RowBatch, RowRef, TableVersion};
 
 use crate::keyed::BATCH_BYTES;
 use crate::pairing::{Pairing, Side};
-
-/// Most keys fetched by one question.
-const GROUP: usize = 500;
-/// Bytes that the answer to one question should have at most.
-const GROUP_BYTES: usize = 8 << 20;
+use crate::recheck::group_of;
 
 /// The rows by the form of their key.
 pub(crate) struct Loaded {
@@ -60,10 +56,9 @@ impl Loaded {
         self.at.len()
     }
 
-    /// How many such rows one question may ask for.
-    pub fn group(&self) -> usize {
-        let row_bytes = (self.bytes / self.at.len().max(1)).max(1);
-        (GROUP_BYTES / row_bytes).clamp(1, GROUP)
+    /// Bytes of one row, on average.
+    pub fn row_bytes(&self) -> usize {
+        self.bytes / self.at.len().max(1)
     }
 
     /// The row with this key; it has a partner from now on.
@@ -82,8 +77,9 @@ impl Loaded {
     pub fn keys(&self, pairing: &Pairing<'_>, from: Side, to: Side) -> Vec<RowBatch> {
         let mut groups = Vec::new();
         let mut keys = pairing.key_batch(to);
+        let most = group_of(self.row_bytes());
         for row in self.batches.iter().flat_map(RowBatch::rows) {
-            if pairing.push_key(from, row, to, &mut keys) && keys.len() >= self.group() {
+            if pairing.push_key(from, row, to, &mut keys) && keys.len() >= most {
                 groups.push(std::mem::replace(&mut keys, pairing.key_batch(to)));
             }
         }

@@ -23,6 +23,15 @@ pub(crate) struct Pairing<'a> {
     source_key: Vec<(usize, usize)>,
     /// Columns of the target's row key, likewise.
     target_key: Vec<(usize, usize)>,
+    columns: Vec<Compared>,
+    /// Equal bytes are equal values in all columns that are compared and in those of the source's key.
+    bytes_compare: bool,
+}
+
+/// A column of both sides, as positions in their rows.
+struct Compared {
+    source: usize,
+    target: usize,
 }
 
 impl<'a> Pairing<'a> {
@@ -34,7 +43,15 @@ impl<'a> Pairing<'a> {
             let parts = key.map(|key| key.parts.as_slice()).unwrap_or_default();
             parts.iter().map(|part| Self::column(source, target, part.column().unwrap_or_default())).collect()
         };
-        Ok(Self { table, source_key: columns(source.row_key())?, target_key: columns(target.row_key())? })
+        let (source_key, target_key) = (columns(source.row_key())?, columns(target.row_key())?);
+        let compared = table.plan.columns.len() - usize::from(Mutation::IgnoreLastColumn.active());
+        let maps = table.plan.columns.iter().take(compared);
+        let columns: Vec<Compared> =
+            maps.map(|map| Compared { source: map.source, target: map.target }).collect();
+        let mut pairs = columns.iter().map(|column| (column.source, column.target)).chain(source_key.clone());
+        let bytes_compare =
+            pairs.all(|(s, t)| canonical::alike(&source.columns[s].data_type, &target.columns[t].data_type));
+        Ok(Self { table, source_key, target_key, columns, bytes_compare })
     }
 
     fn column(source: &TableSchema, target: &TableSchema, name: &str) -> Result<(usize, usize)> {
@@ -166,6 +183,15 @@ impl<'a> Pairing<'a> {
         Ok(KeyBound { row })
     }
 
+    /// True where two rows are partners and the same because their bytes are, which says nearly all; false where a
+    /// closer look is needed.
+    pub fn same_bytes(&self, source: RowRef<'_>, target: RowRef<'_>) -> bool {
+        let equal = |s, t| source.raw(s) == target.raw(t);
+        self.bytes_compare
+            && self.source_key.iter().all(|&(s, t)| equal(s, t))
+            && self.columns.iter().all(|column| equal(column.source, column.target))
+    }
+
     /// True where all columns of a pair hold the same values.
     pub fn same(&self, source: RowRef<'_>, target: RowRef<'_>) -> bool {
         self.differing(source, target).next().is_none()
@@ -174,15 +200,14 @@ impl<'a> Pairing<'a> {
     /// Names of the columns that differ.
     pub fn differing<'r>(&'r self, source: RowRef<'r>, target: RowRef<'r>) -> impl Iterator<Item = &'r str> {
         let (left, right) = (&self.table.plan.source.schema, &self.table.target.schema);
-        let compared = self.table.plan.columns.len() - usize::from(Mutation::IgnoreLastColumn.active());
-        self.table.plan.columns.iter().take(compared).filter_map(move |map| {
+        self.columns.iter().filter_map(move |column| {
             let same = canonical::same(
-                (&left.columns[map.source].data_type, source),
-                map.source,
-                (&right.columns[map.target].data_type, target),
-                map.target,
+                (&left.columns[column.source].data_type, source),
+                column.source,
+                (&right.columns[column.target].data_type, target),
+                column.target,
             );
-            (!same).then(|| right.columns[map.target].name.as_str())
+            (!same).then(|| right.columns[column.target].name.as_str())
         })
     }
 

@@ -31,6 +31,16 @@ const AGREEING: u32 = 3;
 /// Further rounds for each change that was seen.
 const PER_CHANGE: u32 = 2;
 
+/// Most keys fetched by one question.
+const GROUP: usize = 500;
+/// Bytes that the answer to one question should have at most.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// How many rows of about so many bytes one question may ask for.
+pub(crate) fn group_of(row_bytes: usize) -> usize {
+    (GROUP_BYTES / row_bytes.max(1)).clamp(1, GROUP)
+}
+
 /// Rows that differed when they were first compared.
 pub(crate) struct Suspects {
     /// By the canonical form of the key.
@@ -79,14 +89,18 @@ impl Looks {
 }
 
 impl Suspects {
-    /// `group`: keys fetched by one question.
-    pub fn new(pairing: &Pairing<'_>, group: usize) -> Self {
+    pub fn new(pairing: &Pairing<'_>) -> Self {
         Self {
             rows: HashMap::new(),
             source_keys: pairing.key_batch(Side::Source),
             target_keys: pairing.key_batch(Side::Target),
-            group,
+            group: GROUP,
         }
+    }
+
+    /// The rows are about so large.
+    pub fn set_row_bytes(&mut self, bytes: usize) {
+        self.group = group_of(bytes);
     }
 
     pub fn is_empty(&self) -> bool {

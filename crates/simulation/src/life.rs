@@ -13,7 +13,7 @@ use whimbrel_connector::{
 };
 use whimbrel_full_import::{FullImport, ImportReport, ImportTable};
 use whimbrel_full_verification::{
-    AppliedPosition, FullVerification, Unattended, VerifyOptions, VerifyReport, VerifyTable,
+    AppliedPosition, CompareBy, FullVerification, Unattended, VerifyOptions, VerifyReport, VerifyTable,
 };
 use whimbrel_incr_sync::{ApplyBounds, ApplyStatus, Feed, Following, IncrSync, Valve};
 use whimbrel_model::{Position, TableName, TableVersion};
@@ -282,6 +282,7 @@ pub async fn verify(world: &World, applied: Arc<dyn AppliedPosition>) -> Result<
         confirmations: 1,
         most_differences: 1000,
         corrections: world.corrections.clone(),
+        compare_by: CompareBy::Fastest,
         source_flavor: Flavor::Mysql,
         target_flavor: Flavor::Mysql,
         retry_for: Duration::from_secs(120),

@@ -1,7 +1,12 @@
 //! What is equal is found equal, whatever the types, charsets and orders of the two sides.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use whimbrel_full_verification::{CompareBy, Unattended, VerifyOptions};
+
 use crate::pair::{PAIRS, Pair};
-use crate::verify::{lines, of, run};
+use crate::verify::{counts, lines, of, options, run_with};
 
 const TABLES: &str = "
     CREATE TABLE ints (id INT PRIMARY KEY, v BIGINT UNSIGNED, d DECIMAL(20,5), s VARCHAR(20), t DATETIME(3));
@@ -51,27 +56,30 @@ async fn equal_sides_are_equal_in_every_type() {
         ];
         let rows = rows.iter().fold(ROWS.to_owned(), |sql, (from, to)| sql.replace(from, to));
         pair.target.run(&rows).await;
-        let folder = tempfile::tempdir().unwrap();
-        let report = run(&pair, folder.path()).await;
-        for table in &report.tables {
-            let name = table.target.rsplit('.').next().unwrap();
-            assert_eq!(
-                table.differences() + table.undecided,
-                0,
-                "{source} {name}: {:?}",
-                lines(&pair, folder.path(), name)
-            );
+        for by in [CompareBy::Digest, CompareBy::Rows] {
+            assert_equal(&pair, by).await;
         }
-        assert!(report.is_equal());
-        let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
-        assert_eq!(rows, 36, "{:?}", report.tables);
-        // The servers' digests do where they may, and nowhere else.
-        assert!(of(&report, "ints").digested_chunks > 0);
-        for table in ["json", "folded", "latin", "dbl", "enums"] {
-            assert_eq!(of(&report, table).digested_chunks, 0, "{table}");
-        }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no files where nothing differs");
     }
+}
+
+async fn assert_equal(pair: &Pair, by: CompareBy) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = VerifyOptions { compare_by: by, ..options(pair, folder.path()).await };
+    let report = run_with(pair, options, Arc::new(Unattended { pause: Duration::ZERO })).await.unwrap();
+    for table in &report.tables {
+        let name = table.target.rsplit('.').next().unwrap();
+        let found = lines(pair, folder.path(), name);
+        assert_eq!(table.differences() + table.undecided, 0, "{} {by:?}: {found:?}", table.source);
+    }
+    assert!(report.is_equal());
+    let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
+    assert_eq!(rows, 36, "{:?}", report.tables);
+    // The servers' digests do where they may, and nowhere else.
+    assert_eq!(of(&report, "ints").digested_chunks > 0, by == CompareBy::Digest);
+    for table in ["json", "folded", "latin", "dbl", "enums"] {
+        assert_eq!(of(&report, table).digested_chunks, 0, "{table}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no files where nothing differs");
 }
 
 /// A chunk of rows that are larger than its share of memory is compared in parts.
@@ -87,12 +95,11 @@ async fn chunks_of_large_rows_are_compared_in_parts() {
     pair.target.run(&insert).await;
     pair.target.run("DELETE FROM t WHERE id=17;UPDATE t SET v='y' WHERE id=33;INSERT INTO t VALUES (99,'','[]'),(-1,'','[]')").await;
     let folder = tempfile::tempdir().unwrap();
-    let mut options = crate::verify::options(&pair, folder.path()).await;
+    let mut options = options(&pair, folder.path()).await;
     options.chunk_bytes = 20_000;
     options.chunk_rows = 1000;
-    let quiet =
-        std::sync::Arc::new(whimbrel_full_verification::Unattended { pause: std::time::Duration::ZERO });
-    let report = crate::verify::run_with(&pair, options, quiet).await.unwrap();
-    assert_eq!(crate::verify::counts(&report, "t"), [1, 2, 1, 0]);
+    let quiet = Arc::new(Unattended { pause: Duration::ZERO });
+    let report = run_with(&pair, options, quiet).await.unwrap();
+    assert_eq!(counts(&report, "t"), [1, 2, 1, 0]);
     assert_eq!(of(&report, "t").rows, 40);
 }

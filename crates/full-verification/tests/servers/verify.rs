@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Result, Source, Target};
 use whimbrel_full_verification::{
-    AppliedPosition, FullVerification, TableVerification, Unattended, VerifyOptions, VerifyReport,
+    AppliedPosition, CompareBy, FullVerification, TableVerification, Unattended, VerifyOptions, VerifyReport,
     VerifyTable,
 };
 use whimbrel_model::TableVersion;
@@ -33,6 +33,7 @@ pub async fn options(pair: &Pair, corrections: &Path) -> VerifyOptions {
         confirmations: 1,
         most_differences: 1000,
         corrections: corrections.to_owned(),
+        compare_by: CompareBy::Fastest,
         source_flavor: Source::catalog(source.as_ref()).await.unwrap().server().await.unwrap().flavor,
         target_flavor: Target::catalog(target.as_ref()).await.unwrap().server().await.unwrap().flavor,
         retry_for: Duration::from_secs(60),

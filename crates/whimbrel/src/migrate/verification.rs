@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{Flavor, Result, Source, TablePlan, Target};
 use whimbrel_full_verification::{
-    AppliedPosition, FullVerification, TableVerification, VerifyOptions, VerifyProgress, VerifyReport,
-    VerifyTable,
+    AppliedPosition, CompareBy, FullVerification, TableVerification, VerifyOptions, VerifyProgress,
+    VerifyReport, VerifyTable,
 };
 use whimbrel_incr_sync::Following;
 use whimbrel_model::{Position, TableVersion};
@@ -76,6 +76,7 @@ pub async fn run(setup: Setup, board: &Arc<Board>, cancel: &CancellationToken) -
         confirmations,
         most_differences: MOST_DIFFERENCES,
         corrections: setup.corrections,
+        compare_by: CompareBy::Fastest,
         source_flavor: setup.flavors.0,
         target_flavor: setup.flavors.1,
         retry_for: Duration::from_secs(600),
