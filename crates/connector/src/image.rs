@@ -289,22 +289,14 @@ pub(crate) mod tests {
     pub(crate) fn plan() -> TablePlan {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         let schema = TableSchema {
-            name: TableName::new("shop", "orders"),
-            columns: vec![
-                Column::new("id", int, false),
-                Column::new("note", DataType::VarBinary { bytes: 9 }, true),
-            ],
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("shop", "orders"),
+                vec![
+                    Column::new("id", int, false),
+                    Column::new("note", DataType::VarBinary { bytes: 9 }, true),
+                ],
+            )
         };
         let mut target = schema.clone();
         target.name = TableName::new("copy", "orders");

@@ -250,19 +250,12 @@ mod tests {
     fn table(name: &str) -> TableSchema {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         TableSchema {
-            name: TableName::new("d", name),
-            columns: vec![Column::new("id", int.clone(), false), Column::new("v", int, true)],
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
             unique_keys: vec![Key::on_columns("u", ["v"])],
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("d", name),
+                vec![Column::new("id", int.clone(), false), Column::new("v", int, true)],
+            )
         }
     }
 

@@ -82,19 +82,11 @@ mod tests {
     fn schema() -> TableSchema {
         let int = || DataType::Int { bytes: 8, unsigned: false, zerofill: None };
         TableSchema {
-            name: TableName::new("d", "t"),
-            columns: ["id", "flag", "value"].map(|name| Column::new(name, int(), name != "id")).to_vec(),
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("d", "t"),
+                ["id", "flag", "value"].map(|name| Column::new(name, int(), name != "id")).to_vec(),
+            )
         }
     }
 

@@ -278,19 +278,11 @@ mod tests {
     fn table(columns: &[&str]) -> TableSchema {
         let int = || DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         TableSchema {
-            name: TableName::new("d", "t"),
-            columns: columns.iter().map(|name| Column::new(*name, int(), *name != "id")).collect(),
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("d", "t"),
+                columns.iter().map(|name| Column::new(*name, int(), *name != "id")).collect(),
+            )
         }
     }
 

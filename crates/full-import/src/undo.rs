@@ -145,22 +145,14 @@ mod tests {
     fn plan() -> TablePlan {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         let schema = TableSchema {
-            name: TableName::new("shop", "orders_1"),
-            columns: vec![
-                Column::new("note", DataType::VarBinary { bytes: 9 }, true),
-                Column::new("id", int, false),
-            ],
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("shop", "orders_1"),
+                vec![
+                    Column::new("note", DataType::VarBinary { bytes: 9 }, true),
+                    Column::new("id", int, false),
+                ],
+            )
         };
         let target = Arc::new(schema.clone());
         TablePlan::new(Arc::new(TableVersion::new(1, schema)), target).unwrap().merging(true)

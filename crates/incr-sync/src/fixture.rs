@@ -18,19 +18,8 @@ pub(crate) fn ints(names: &[&str]) -> Vec<Column> {
 
 pub(crate) fn schema(name: &str, columns: Vec<Column>, key: &[&str]) -> TableSchema {
     TableSchema {
-        name: TableName::new("d", name),
-        columns,
         primary_key: (!key.is_empty()).then(|| Key::on_columns("PRIMARY", key.iter().copied())),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
+        ..TableSchema::new(TableName::new("d", name), columns)
     }
 }
 

@@ -149,21 +149,7 @@ pub(crate) async fn plan_of(owner: &RowOwner, catalog: &mut dyn Catalog) -> Resu
     })?;
     let columns =
         owner.columns.iter().map(|column| Column::new(&column.name, column.data_type.clone(), true));
-    let source = TableSchema {
-        name: owner.source.clone(),
-        columns: columns.collect(),
-        primary_key: None,
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-    };
+    let source = TableSchema::new(owner.source.clone(), columns.collect());
     let plan = TablePlan::new(Arc::new(TableVersion::new(0, source)), Arc::new(target)).map_err(|error| {
         ConnectorError::new(
             ErrorKind::SchemaMismatch,

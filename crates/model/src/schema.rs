@@ -67,6 +67,25 @@ pub struct TableSchema {
 }
 
 impl TableSchema {
+    /// A table of these columns, without keys or anything else.
+    pub fn new(name: TableName, columns: Vec<Column>) -> Self {
+        Self {
+            name,
+            columns,
+            primary_key: None,
+            unique_keys: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            partitioning: None,
+            attributes: Vec::new(),
+            collation: None,
+            engine: None,
+            comment: String::new(),
+            auto_increment: None,
+        }
+    }
+
     /// Position of a column by name. MySQL's column names compare without regard to case.
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns
@@ -424,21 +443,10 @@ mod tests {
 
     fn table(columns: &[(&str, bool)]) -> TableSchema {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
-        TableSchema {
-            name: TableName::new("d", "t"),
-            columns: columns.iter().map(|(name, null)| Column::new(*name, int.clone(), *null)).collect(),
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        }
+        TableSchema::new(
+            TableName::new("d", "t"),
+            columns.iter().map(|(name, null)| Column::new(*name, int.clone(), *null)).collect(),
+        )
     }
 
     #[test]

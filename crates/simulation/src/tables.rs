@@ -54,21 +54,7 @@ pub fn schema(schema: &str, kind: usize) -> TableSchema {
             vec![unique("by_slot", &["slot"]), unique("by_holder", &["holder"])],
         ),
     };
-    TableSchema {
-        name: TableName::new(schema, name),
-        columns,
-        primary_key,
-        unique_keys,
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-    }
+    TableSchema { primary_key, unique_keys, ..TableSchema::new(TableName::new(schema, name), columns) }
 }
 
 /// A column that only the target has, and what it holds in rows that come from the source.

@@ -154,24 +154,16 @@ fn sysbench_table() -> TableSchema {
     let text =
         |chars| DataType::Char { chars, charset: Charset::Utf8mb4, collation: "utf8mb4_0900_ai_ci".into() };
     TableSchema {
-        name: TableName::new("sbtest", "sbtest1"),
-        columns: vec![
-            Column::new("id", int.clone(), false),
-            Column::new("k", int, false),
-            Column::new("c", text(120), false),
-            Column::new("pad", text(60), false),
-        ],
         primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
+        ..TableSchema::new(
+            TableName::new("sbtest", "sbtest1"),
+            vec![
+                Column::new("id", int.clone(), false),
+                Column::new("k", int, false),
+                Column::new("c", text(120), false),
+                Column::new("pad", text(60), false),
+            ],
+        )
     }
 }
 

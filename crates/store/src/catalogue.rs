@@ -152,21 +152,7 @@ mod tests {
 
     fn schema(table: &str, columns: &[&str]) -> TableSchema {
         let column = |name: &&str| Column::new(*name, DataType::Date, true);
-        TableSchema {
-            name: TableName::new("d", table),
-            columns: columns.iter().map(column).collect(),
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        }
+        TableSchema::new(TableName::new("d", table), columns.iter().map(column).collect())
     }
 
     fn ddl(effects: Vec<(Option<&str>, Option<TableSchema>)>) -> Ddl {

@@ -356,21 +356,7 @@ mod tests {
     fn schema() -> TableSchema {
         let column =
             |name: &str| Column::new(name, DataType::Blob { size: whimbrel_model::TextSize::Tiny }, true);
-        TableSchema {
-            name: TableName::new("d", "t"),
-            columns: vec![column("a"), column("b")],
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        }
+        TableSchema::new(TableName::new("d", "t"), vec![column("a"), column("b")])
     }
 
     /// A payload with a record of every kind.

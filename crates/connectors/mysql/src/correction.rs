@@ -336,24 +336,16 @@ mod tests {
     fn plan(keyless: bool) -> TablePlan {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         let table = |schema: &str, charset| TableSchema {
-            name: TableName::new(schema, "t"),
-            columns: vec![
-                Column::new("id", int.clone(), false),
-                Column::new("s", text_type(charset), true),
-                Column::new("j", DataType::Json, true),
-                Column::new("b", DataType::VarBinary { bytes: 99 }, true),
-            ],
             primary_key: (!keyless).then(|| Key::on_columns("PRIMARY", ["id"])),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new(schema, "t"),
+                vec![
+                    Column::new("id", int.clone(), false),
+                    Column::new("s", text_type(charset), true),
+                    Column::new("j", DataType::Json, true),
+                    Column::new("b", DataType::VarBinary { bytes: 99 }, true),
+                ],
+            )
         };
         let source = Arc::new(TableVersion::new(1, table("a", Charset::Latin1)));
         TablePlan::new(source, Arc::new(table("b", Charset::Utf8mb4))).unwrap()

@@ -223,21 +223,7 @@ impl Parser<'_> {
 
     fn create_table(&mut self) -> Option<TableSchema> {
         let name = self.name()?;
-        let mut schema = TableSchema {
-            name,
-            columns: Vec::new(),
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        };
+        let mut schema = TableSchema::new(name, Vec::new());
         self.list(|parser| {
             if parser.eat("PRIMARY") {
                 parser.need("KEY")?;

@@ -12,19 +12,11 @@ fn table() -> TableSchema {
         ("at", DataType::DateTime { fsp: 0 }),
     ];
     TableSchema {
-        name: TableName::new("d", "t"),
-        columns: columns.map(|(name, data_type)| Column::new(name, data_type, true)).to_vec(),
-        primary_key: None,
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
         attributes: Default::default(),
+        ..TableSchema::new(
+            TableName::new("d", "t"),
+            columns.map(|(name, data_type)| Column::new(name, data_type, true)).to_vec(),
+        )
     }
 }
 

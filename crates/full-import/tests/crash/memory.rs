@@ -67,19 +67,11 @@ enum Op {
 pub fn schema(name: &str, keyed: bool) -> TableSchema {
     let int = DataType::Int { bytes: 8, unsigned: false, zerofill: None };
     TableSchema {
-        name: TableName::new("d", name),
-        columns: vec![Column::new("id", int.clone(), false), Column::new("u", int, true)],
         primary_key: keyed.then(|| Key::on_columns("PRIMARY", ["id"])),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
+        ..TableSchema::new(
+            TableName::new("d", name),
+            vec![Column::new("id", int.clone(), false), Column::new("u", int, true)],
+        )
     }
 }
 

@@ -31,21 +31,7 @@ fn schema(schema: &str, types: &[DataType], descending: bool) -> TableSchema {
         .collect();
     let mut key = Key::on_columns("PRIMARY", columns.iter().map(|column| column.name.clone()));
     key.parts[0].descending = descending;
-    TableSchema {
-        name: TableName::new(schema, "t"),
-        columns,
-        primary_key: Some(key),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-    }
+    TableSchema { primary_key: Some(key), ..TableSchema::new(TableName::new(schema, "t"), columns) }
 }
 
 fn table(source: &[DataType], target: &[DataType]) -> VerifyTable {

@@ -30,19 +30,8 @@ pub fn table(name: &str, extra_columns: usize) -> TableSchema {
         }),
     );
     TableSchema {
-        name: TableName::new("shop", name),
-        columns,
         primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
+        ..TableSchema::new(TableName::new("shop", name), columns)
     }
 }
 

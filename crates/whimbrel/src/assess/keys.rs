@@ -101,21 +101,7 @@ impl Trial<'_> {
 
 /// Only these columns, without keys: equal ones must be able to stand beside each other.
 fn narrow(table: &TableSchema, name: TableName, columns: impl Iterator<Item = Column>) -> TableSchema {
-    TableSchema {
-        name,
-        columns: columns.collect(),
-        primary_key: None,
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        collation: table.collation.clone(),
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-        attributes: Vec::new(),
-    }
+    TableSchema { collation: table.collation.clone(), ..TableSchema::new(name, columns.collect()) }
 }
 
 /// A column that takes any value of its type.

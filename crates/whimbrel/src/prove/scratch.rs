@@ -298,19 +298,11 @@ fn classes(samples: &[Sample], tried: Vec<Tried>) -> Vec<ClassResult> {
 fn source_table(name: &TableName, data_type: DataType) -> TableSchema {
     let id = DataType::Int { bytes: 8, unsigned: false, zerofill: None };
     TableSchema {
-        name: name.clone(),
-        columns: vec![Column::new("id", id, false), Column::new("v", data_type, true)],
         primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-        attributes: Vec::new(),
+        ..TableSchema::new(
+            name.clone(),
+            vec![Column::new("id", id, false), Column::new("v", data_type, true)],
+        )
     }
 }
 

@@ -155,19 +155,12 @@ async fn read_tables(
         let (Some(schema), Some(table)) = (text(row, 0), text(row, 1)) else { return };
         let draft = Draft {
             schema: TableSchema {
-                name: TableName::new(schema, table),
-                columns: Vec::new(),
-                primary_key: None,
-                unique_keys: Vec::new(),
-                indexes: Vec::new(),
-                foreign_keys: Vec::new(),
-                checks: Vec::new(),
-                partitioning: None,
                 attributes: attributes(text(row, 7), text(row, 5)),
                 collation: text(row, 4).map(str::to_owned),
                 engine: text(row, 2).filter(|_| engine_is_real).map(str::to_owned),
                 comment: text(row, 6).unwrap_or_default().to_owned(),
                 auto_increment: text(row, 3).and_then(|number| number.parse().ok()),
+                ..TableSchema::new(TableName::new(schema, table), Vec::new())
             },
             keys: Keys::default(),
             pending: Vec::new(),

@@ -199,21 +199,7 @@ mod tests {
     use super::*;
 
     fn table(columns: Vec<Column>) -> TableSchema {
-        TableSchema {
-            name: TableName::new("d", "t"),
-            columns,
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        }
+        TableSchema::new(TableName::new("d", "t"), columns)
     }
 
     fn varchar(charset: Charset) -> DataType {

@@ -304,21 +304,7 @@ mod tests {
         for (part, descending) in key.parts.iter_mut().zip(descending) {
             part.descending = *descending;
         }
-        TableSchema {
-            name: TableName::new("d", "t"),
-            columns,
-            primary_key: Some(key),
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        }
+        TableSchema { primary_key: Some(key), ..TableSchema::new(TableName::new("d", "t"), columns) }
     }
 
     fn int(name: &str) -> Column {

@@ -8,25 +8,6 @@ use super::charsets::resolve;
 use super::column::{ColumnContext, Defined, define, implicit_timestamp_defaults};
 use super::keys::{self, KeyContext};
 
-/// A table without anything.
-pub(super) fn empty(name: TableName) -> TableSchema {
-    TableSchema {
-        name,
-        columns: Vec::new(),
-        primary_key: None,
-        unique_keys: Vec::new(),
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        partitioning: None,
-        attributes: Vec::new(),
-        collation: None,
-        engine: None,
-        comment: String::new(),
-        auto_increment: None,
-    }
-}
-
 /// The table that a definition makes. `context.collation` is the database's default.
 pub(super) fn create(
     name: TableName,
@@ -37,7 +18,7 @@ pub(super) fn create(
         return Err(SchemaError::Unsupported("a system-versioned table"));
     }
     let schema = name.schema.clone();
-    let mut table = empty(name);
+    let mut table = TableSchema::new(name, Vec::new());
     let collation = table_collation(&definition.options, context);
     let context = ColumnContext { collation: &collation, ..context };
     let key_context = KeyContext::new(context.server, &schema);

@@ -2,12 +2,11 @@
 
 use whimbrel_model::{Charset, Column, DataType, Key, KeyPart, TableName, TableSchema, TextSize};
 
-use super::create::empty;
 use crate::binlog::{LogColumn, LogType, TableMap, collation_charset, collation_name};
 
 /// `None` where the description lacks names, signs or charsets, or a type can't be told from it.
 pub(super) fn schema_of(map: &TableMap, mariadb: bool) -> Option<TableSchema> {
-    let mut schema = empty(TableName::new(&map.schema, &map.table));
+    let mut schema = TableSchema::new(TableName::new(&map.schema, &map.table), Vec::new());
     for column in &map.columns {
         let data_type = data_type(column, mariadb)?;
         let mut made = Column::new(column.name.as_ref()?, data_type, column.nullable);
