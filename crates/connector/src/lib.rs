@@ -13,11 +13,13 @@
 //! | [`Inspector`], [`KeyTrial`] | questions about data before it is moved | `inspect.rs` |
 //! | [`LogReader`] | transactions from a position on | `log.rs` |
 //! | [`Writer`] | rows, changes, DDL and state into a target | `writer.rs` |
+//! | [`AppliedPosition`] | how far the applying of changes is | `applied.rs` |
 //!
 //! Rows that a target doesn't take (now) are kept in the task's state in one format for all components:
 //! [`DeferredRow`] (`deferred.rs`) and [`ParkedRow`] (`parked.rs`), both made of the frames of `image.rs`.
 
 pub mod ability;
+pub mod applied;
 pub mod catalog;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -37,6 +39,7 @@ pub mod text;
 pub mod writer;
 
 pub use ability::{Abilities, Ability};
+pub use applied::AppliedPosition;
 pub use catalog::{
     AccountCatalogue, Catalog, Finding, Flavor, ObjectCatalogue, ServerInfo, Severity, TableEstimate,
     TableKind, TableSummary, UnreadObjects,

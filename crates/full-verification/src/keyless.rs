@@ -17,14 +17,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use whimbrel_connector::{Backoff, KeyRange, Mutation, Result, SnapshotReader};
+use whimbrel_connector::{AppliedPosition, Backoff, KeyRange, Mutation, Result, SnapshotReader};
 use whimbrel_model::{DataType, RowBatch, RowRef, TableVersion};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::keyed::BATCH_BYTES;
 use crate::output::{Files, Found};
 use crate::pairing::Side;
-use crate::{AppliedPosition, Shared, Sides, VerifyTable, canonical};
+use crate::{Shared, Sides, VerifyTable, canonical};
 
 /// Rows whose hashes are counted at a time: about 64 MB of memory.
 const SLICE_ROWS: u64 = 1 << 20;

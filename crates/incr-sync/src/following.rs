@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
-use whimbrel_connector::{ConnectorError, ErrorKind, Result};
+use whimbrel_connector::{AppliedPosition, ConnectorError, ErrorKind, Result};
 use whimbrel_model::Position;
 
 use crate::feed::Valve;
@@ -105,12 +106,11 @@ impl Following {
             "applying changes has ended, so differences can't be told from changes under way",
         ))
     }
+}
 
-    /// Waits until all changes up to `position` are at the target.
-    ///
-    /// # Errors
-    /// They didn't get there in time, or the applying has ended.
-    pub async fn wait_for(&self, position: &Position) -> Result<()> {
+#[async_trait]
+impl AppliedPosition for Following {
+    async fn wait_for(&self, position: &Position) -> Result<()> {
         let reached = |status: &ApplyStatus| {
             status.applied.as_ref().is_some_and(|applied| applied.has_reached(position) == Some(true))
         };
@@ -118,23 +118,18 @@ impl Following {
         self.reach(&format!("the changes up to {position}"), || self.valve.holds(), reached).await
     }
 
-    /// No further change is given to the applying.
-    pub fn hold(&self) {
+    async fn hold(&self) -> Result<bool> {
         self.valve.close();
+        Ok(true)
     }
 
-    /// While held: lets exactly the transactions at or before `position` through, and waits until they are applied.
-    ///
-    /// # Errors
-    /// As [`Following::wait_for`].
-    pub async fn advance_to(&self, position: &Position) -> Result<()> {
+    async fn advance_to(&self, position: &Position) -> Result<()> {
         let what = format!("exactly the changes up to {position}");
         let last = self.patiently(&what, || false, self.valve.open_until(position)).await?;
         self.reach(&what, || false, |status| status.applied_sequence >= last).await
     }
 
-    /// The applying goes on.
-    pub fn release(&self) {
+    fn release(&self) {
         self.valve.open();
     }
 }

@@ -4,16 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{
-    ConnectorError, ErrorKind, Flavor, LogStart, Result, Source, StateKey, TablePlan, Target,
+    AppliedPosition, ConnectorError, ErrorKind, Flavor, LogStart, Result, Source, StateKey, TablePlan, Target,
 };
 use whimbrel_full_import::{FullImport, ImportReport, ImportTable};
 use whimbrel_full_verification::{
-    AppliedPosition, CompareBy, FullVerification, Unattended, VerifyOptions, VerifyReport, VerifyTable,
+    CompareBy, FullVerification, Unattended, VerifyOptions, VerifyReport, VerifyTable,
 };
 use whimbrel_incr_sync::{ApplyBounds, ApplyStatus, Feed, Following, IncrSync, Valve};
 use whimbrel_model::{Position, TableName, TableVersion};
@@ -41,28 +40,6 @@ struct Log {
     puller: Puller,
     status: watch::Receiver<PullStatus>,
     valve: Arc<Valve>,
-}
-
-struct Applying(Following);
-
-#[async_trait]
-impl AppliedPosition for Applying {
-    async fn wait_for(&self, position: &Position) -> Result<()> {
-        self.0.wait_for(position).await
-    }
-
-    async fn hold(&self) -> Result<bool> {
-        self.0.hold();
-        Ok(true)
-    }
-
-    async fn advance_to(&self, position: &Position) -> Result<()> {
-        self.0.advance_to(position).await
-    }
-
-    fn release(&self) {
-        self.0.release();
-    }
 }
 
 fn broken(what: &str, why: impl std::fmt::Display) -> ConnectorError {
@@ -227,12 +204,12 @@ impl Life {
             && director.application(|application| !application.changes_structures()) == Some(true);
         if ready {
             following.wait_for(&self.world.source.0.log_end()).await?;
-            let applied = Arc::new(Applying(following));
+            let applied = Arc::new(following);
             let report = verify(&self.world, applied.clone()).await?;
             if report.tables.iter().any(|table| table.differences() > 0) {
                 return Err(broken("verification beside the application", format!("{:?}", report.tables)));
             }
-            return self.last(&applied.0).await;
+            return self.last(&applied).await;
         }
         self.last(&following).await
     }

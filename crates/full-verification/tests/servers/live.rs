@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify, watch};
-use whimbrel_connector::Result;
-use whimbrel_full_verification::{AppliedPosition, Unattended, VerifyOptions};
+use whimbrel_connector::{AppliedPosition, Result};
+use whimbrel_full_verification::{Unattended, VerifyOptions};
 use whimbrel_model::Position;
 
 use crate::pair::{PAIRS, Pair, Session};

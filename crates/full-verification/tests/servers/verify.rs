@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{Result, Source, Target};
+use whimbrel_connector::{AppliedPosition, Result, Source, Target};
 use whimbrel_full_verification::{
-    AppliedPosition, CompareBy, FullVerification, TableVerification, Unattended, VerifyOptions, VerifyReport,
-    VerifyTable,
+    CompareBy, FullVerification, TableVerification, Unattended, VerifyOptions, VerifyReport, VerifyTable,
 };
 use whimbrel_model::TableVersion;
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Source, TablePlan, Target};
+use whimbrel_connector::{AppliedPosition, ConnectorError, ErrorKind, FailPoint, Source, TablePlan, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportReport};
 use whimbrel_full_verification::VerifyReport;

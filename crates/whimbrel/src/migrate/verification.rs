@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{Flavor, Result, Source, TablePlan, Target};
+use whimbrel_connector::{AppliedPosition, Flavor, Result, Source, TablePlan, Target};
 use whimbrel_full_verification::{
-    AppliedPosition, CompareBy, FullVerification, TableVerification, VerifyOptions, VerifyProgress,
-    VerifyReport, VerifyTable,
+    CompareBy, FullVerification, TableVerification, VerifyOptions, VerifyProgress, VerifyReport, VerifyTable,
 };
 use whimbrel_incr_sync::Following;
-use whimbrel_model::{Position, TableVersion};
+use whimbrel_model::TableVersion;
 
 use crate::board::{Board, VerificationStatus};
 use crate::endpoints::Endpoint;
@@ -23,29 +21,6 @@ const CHUNK_ROWS: u64 = 20_000;
 const CHUNK_BYTES: u64 = 8 << 20;
 /// Differences of one table after which it isn't read further.
 const MOST_DIFFERENCES: u64 = 1_000_000;
-
-/// How far the running Incr-Sync is.
-pub struct Applying(pub Following);
-
-#[async_trait]
-impl AppliedPosition for Applying {
-    async fn wait_for(&self, position: &Position) -> Result<()> {
-        self.0.wait_for(position).await
-    }
-
-    async fn hold(&self) -> Result<bool> {
-        self.0.hold();
-        Ok(true)
-    }
-
-    async fn advance_to(&self, position: &Position) -> Result<()> {
-        self.0.advance_to(position).await
-    }
-
-    fn release(&self) {
-        self.0.release();
-    }
-}
 
 /// How a verification is set up.
 pub struct Setup {
@@ -65,7 +40,7 @@ pub async fn run(setup: Setup, board: &Arc<Board>, cancel: &CancellationToken) -
     // Where nobody can say how far the changes are, a difference has to outlive several looks.
     let confirmations = if setup.following.is_some() { 1 } else { 5 };
     let applied: Arc<dyn AppliedPosition> = match setup.following {
-        Some(following) => Arc::new(Applying(following)),
+        Some(following) => Arc::new(following),
         None => Arc::new(whimbrel_full_verification::Unattended { pause: Duration::from_millis(500) }),
     };
     let options = VerifyOptions {
