@@ -86,6 +86,11 @@ impl Director {
         *self.application.lock().unwrap_or_else(PoisonError::into_inner) = Some(application);
     }
 
+    /// The application goes. It knows the source, which knows the director.
+    pub fn dismiss(&self) {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Looks at the application, or lets it do something.
     pub fn application<T>(&self, work: impl FnOnce(&mut Application) -> T) -> Option<T> {
         self.application.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work)

@@ -36,6 +36,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Drop for World {
+    /// Else all that has happened in it would stay in memory.
+    fn drop(&mut self) {
+        self.director.dismiss();
+    }
+}
+
 impl World {
     /// The world of a seed, before anything was moved.
     pub fn new(seed: u64, corrections: PathBuf, kept_lines: usize) -> Self {
