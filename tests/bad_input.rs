@@ -275,11 +275,7 @@ async fn a_purged_position(server: &Server, scene: &Scene) {
     let show = if server.is_mysql() { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let last = root.column(show).await.remove(0);
     // A reader that the server still holds for alive keeps its file from being purged.
-    for id in
-        root.column("SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'").await
-    {
-        root.try_run(&format!("KILL {id}")).await.ok();
-    }
+    root.end_dumps().await;
     while root.column("SHOW BINARY LOGS").await.len() > 1 {
         root.run(&format!("PURGE BINARY LOGS TO '{last}'")).await;
     }

@@ -182,7 +182,7 @@ impl Round<'_> {
             Fault::KillSource => take_away(&self.place.source).await,
             Fault::KillTarget => take_away(&self.place.target).await,
             Fault::RotateLog => drop(self.scene.source().await.run("FLUSH BINARY LOGS").await),
-            Fault::EndDump => end_dumps(&mut self.scene.source().await).await,
+            Fault::EndDump => self.scene.source().await.end_dumps().await,
             Fault::ChangePassword => {
                 password(&mut self.scene.source().await, "changed").await;
                 self.to_source.cut_now();
@@ -267,14 +267,6 @@ async fn take_away(server: &Server) {
         "{} doesn't come back",
         server.name
     );
-}
-
-async fn end_dumps(source: &mut Sql) {
-    let dumps = "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'";
-    for id in source.column(dumps).await {
-        // One that has gone by itself meanwhile is fine.
-        source.try_run(&format!("KILL {id}")).await.ok();
-    }
 }
 
 async fn password(source: &mut Sql, password: &str) {

@@ -117,6 +117,18 @@ impl Sql {
         self.maybe(sql).await.unwrap_or_else(|| panic!("{} has no value for {}", self.server, shorten(sql)))
     }
 
+    /// Ends everybody's reading of the binary log. By SHOW, because MySQL's information_schema.processlist fails where a
+    /// session is just at a statement with a character of four bytes (3854).
+    pub async fn end_dumps(&mut self) {
+        for session in self.rows("SHOW PROCESSLIST").await {
+            let (Some(id), Some(command)) = (&session[0], &session[4]) else { continue };
+            if command.starts_with("Binlog Dump") {
+                // One that has gone by itself meanwhile is fine.
+                self.try_run(&format!("KILL {id}")).await.ok();
+            }
+        }
+    }
+
     pub async fn count(&mut self, table: &str) -> u64 {
         self.value(&format!("SELECT COUNT(*) FROM {table}")).await
     }
