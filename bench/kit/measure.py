@@ -75,13 +75,15 @@ class Watch:
 
 
 def quiet(servers: dict[str, int], seconds: float = 20.0) -> None:
-    """Waits until the servers do nothing of their own any more (flushing, compaction), but not for ever."""
+    """Waits until the servers do nothing of their own any more (flushing, compaction), but not for ever, and until the
+    system has nothing left to write."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         before = sum(cpu_of(pid) for pid in servers.values())
         time.sleep(0.5)
         if sum(cpu_of(pid) for pid in servers.values()) - before < 0.1:
-            return
+            break
+    os.sync()
 
 
 class Peaks:

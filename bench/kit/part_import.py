@@ -1,5 +1,5 @@
 """Full import: all rows of the source into an empty target, by Whimbrel, a dumb client, mydumper + myloader, and
-mysqldump | mariadb."""
+mysqldump | mariadb. Into MySQL once more by Whimbrel where the server has local_infile=OFF."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 from . import data
 from .measure import Run, Watch, quiet, run
 from .results import Part
-from .servers import SOURCE, TARGETS, Server, pids, programs
+from .servers import MYSQL, SOURCE, TARGETS, Server, pids, programs
 from .settings import DIST, HOME, PEERS, REPETITIONS, WORKERS
 
 
@@ -17,8 +17,9 @@ def measure() -> None:
     data.statements()
     for repetition in range(1, REPETITIONS + 1):
         for name, target in TARGETS.items():
-            for who, work in MOVERS.items():
-                empty(target, with_tables=who != "Whimbrel")
+            for who in order(target, repetition):
+                work = MOVERS[who]
+                empty(target, with_tables=not who.startswith("Whimbrel"))
                 quiet(pids(target))
                 with tempfile.TemporaryDirectory(dir=HOME) as folder:
                     try:
@@ -31,6 +32,13 @@ def measure() -> None:
                     figures["load rows/s"] = rows / done.load
                 part.add(name, who, repetition, done, **figures)
                 check(target, rows)
+
+
+def order(target: Server, repetition: int) -> list[str]:
+    """Somebody else begins each time: what the one before has left the server to do is in nobody's figures alone."""
+    movers = [who for who in MOVERS if who != WITH_INSERT or target is MYSQL]
+    first = (repetition - 1) % len(movers)
+    return movers[first:] + movers[:first]
 
 
 def cpu(done: Run) -> float:
@@ -57,6 +65,15 @@ def empty(target: Server, with_tables: bool) -> None:
 def whimbrel(target: Server, folder: Path) -> Run:
     arguments = [*data.include(data.DATABASES), "--steps", "schema,full"]
     return run("Whimbrel", data.migrate(target, *arguments, home=folder), servers=pids(target))
+
+
+def whimbrel_with_insert(target: Server, folder: Path) -> Run:
+    """As at a server that doesn't let its clients load rows, which is MySQL's default."""
+    target.sql("SET GLOBAL local_infile = 0")
+    try:
+        return whimbrel(target, folder)
+    finally:
+        target.sql("SET GLOBAL local_infile = 1")
 
 
 def dumb_client(target: Server, _folder: Path) -> Run:
@@ -108,8 +125,10 @@ def mysqldump(target: Server, _folder: Path) -> Run:
 
 
 PEER_PROGRAMS = DIST / "peers" / "bin"
+WITH_INSERT = "Whimbrel without local_infile"
 MOVERS = {
     "Whimbrel": whimbrel,
+    WITH_INSERT: whimbrel_with_insert,
     "dumb client": dumb_client,
     "mydumper + myloader": mydumper,
     "mysqldump | mariadb": mysqldump,

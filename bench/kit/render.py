@@ -31,7 +31,7 @@ def write() -> None:
     found = {name: results.read(name) for name in PARTS}
     if not any(found.values()):
         return
-    lines = [INTRODUCTION, "", *about(machine.read()), "", *reached(), ""]
+    lines = [INTRODUCTION, "", *about(machine.read()), "", *reached(), "", *limits(), ""]
     lines += ["![Speed of each work beside its peers](benchmarks.svg)", ""]
     for name, records in found.items():
         if records:
@@ -65,6 +65,11 @@ def reached() -> list[str]:
         mark = "yes" if goal.reached else "**no**"
         lines.append(f"| {goal.work} | {goal.ours} | {cell(goal.beside)} | {goal.ratio} | {goal.goal} | {mark} |")
     return lines
+
+
+def limits() -> list[str]:
+    """What a person has found out with a profiler about each goal."""
+    return (ROOT / "bench" / "limits.md").read_text().splitlines()
 
 
 def explanation(part: str) -> str:

@@ -10,7 +10,7 @@ import pymysql
 from .settings import DIST, HOME, ROOT
 
 # All programs connect in clear: client and server are on one machine. The rest is what a server of some size would have.
-MYSQL_OPTIONS = "--tls-version= --innodb-buffer-pool-size=1G --innodb-redo-log-capacity=2G"
+MYSQL_OPTIONS = "--tls-version= --innodb-buffer-pool-size=1G --innodb-redo-log-capacity=2G --local-infile=1"
 
 
 @dataclass
