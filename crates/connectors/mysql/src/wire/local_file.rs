@@ -16,7 +16,7 @@ use super::error::{StatementError, WireError};
 use super::packet::{self, OkInfo};
 
 /// Most bytes of a packet of the file. A server whose `max_allowed_packet` is smaller takes none.
-pub const FILE_PART: usize = 128 << 10;
+pub const FILE_PART: usize = 256 << 10;
 
 /// What a server gets that asks for a file.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,8 @@ use super::session::Loaded;
 use crate::sql::field::{Field, NoField};
 use crate::sql::keys::{push_name_list, push_table};
 
+/// Rows from which on a larger statement isn't cheaper any more.
+pub(super) const ROWS: usize = 5000;
 /// Fewer rows are inserted: the statement has costs of its own.
 const FEWEST_ROWS: usize = 50;
 /// More bytes of rows are inserted, so that the file's memory is bounded.
@@ -86,6 +88,11 @@ impl MysqlWriter {
             self.session.loading.was_in_vain(&format.plan.target.name, loaded);
         }
         inserted
+    }
+
+    /// True where many rows of the plan are loaded.
+    pub(super) fn loads(&self, plan: &TablePlan) -> bool {
+        self.session.loading.takes(&plan.target) && FileFormat::new(plan).is_some()
     }
 
     /// Makes the session's file of the rows; `None` where INSERT is the way for them.

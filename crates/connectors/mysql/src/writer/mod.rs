@@ -107,6 +107,10 @@ impl Writer for MysqlWriter {
         self.insert_rows(plan, rows, mode).await
     }
 
+    fn rows_at_once(&self, plan: &TablePlan, mode: InsertMode) -> usize {
+        if mode == InsertMode::Plain && self.loads(plan) { load::ROWS } else { insert::ROWS }
+    }
+
     async fn delete(&mut self, plan: &TablePlan, rows: &[RowRef<'_>]) -> Result<u64> {
         self.delete_rows(plan, rows).await
     }

@@ -406,7 +406,7 @@ impl Session {
         }
         let Opened { connection, max_packet, loading } =
             open(&self.options, &self.endpoint, self.foreign_key_checks).await?;
-        self.loading.reconnected(loading);
+        self.loading.reconnected(&loading);
         self.version = connection.server_version().clone();
         self.default_schema.clear();
         self.max_packet = max_packet;

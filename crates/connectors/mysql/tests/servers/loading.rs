@@ -3,17 +3,14 @@
 //! Every test looks which statements the writer's session really sent, so that none passes because the rows went by
 //! INSERT after all.
 
+mod values;
 mod wiretap;
 
 use std::sync::Arc;
 
 use tokio::sync::RwLock;
-use whimbrel_connector::conformance::rows::{
-    all_values, assert_same_rows, batch, plan, read_all, refs, sorted,
-};
-use whimbrel_connector::conformance::{
-    Playground, Sample, create_sample, create_table, must, schema_of, version_of,
-};
+use whimbrel_connector::conformance::rows::{assert_same_rows, batch, plan, read_all, refs, sorted};
+use whimbrel_connector::conformance::{Playground, create_table, must, schema_of, version_of};
 use whimbrel_connector::{
     ConnectorError, ErrorKind, InsertMode, KeyRange, StateKey, TablePlan, Target as _, Writer,
 };
@@ -22,7 +19,6 @@ use whimbrel_connector_mysql::wire::Connection;
 use whimbrel_model::{RowBatch, TableVersion, Value};
 
 use crate::conformance::playground::{Kind, MysqlPlayground};
-use crate::conformance::samples;
 use crate::server::{connect, root};
 use wiretap::Wiretap;
 
@@ -100,181 +96,6 @@ async fn open_writer(server: &str, case: &str) -> (Box<dyn Writer>, Wiretap) {
     (must(endpoint.writer(case, epoch).await), wiretap)
 }
 
-/// The sample's rows again and again under other ids, so that they are worth a LOAD DATA; very long ones only once.
-fn many(sample: &Sample) -> Sample {
-    let mut rows = sample.rows.clone();
-    for round in 1.. {
-        if rows.len() >= 60 {
-            break;
-        }
-        for row in sample.rows.iter().filter(|row| !row.contains("REPEAT")) {
-            let (id, rest) = row[1..].split_once(',').expect("a row begins with its id");
-            let id: u64 = id.trim().parse().expect("an id is a number");
-            rows.push(format!("({},{rest}", 1000 * round + id));
-        }
-    }
-    Sample { rows, ..sample.clone() }
-}
-
-/// The samples of the classes that are loaded, with the columns that are not.
-fn classes(server: &str, kind: Kind) -> Vec<(Sample, &'static [&'static str])> {
-    let left_out = |name: &str| -> Option<&'static [&'static str]> {
-        match name {
-            "numbers" => Some(&["bit1", "bit64"]),
-            "charsets" => Some(&["v_ucs2", "v_utf16", "v_utf16le", "v_utf32"]),
-            "floats" | "temporal" | "text" | "bytes" => Some(&[]),
-            _ => None,
-        }
-    };
-    let mut found: Vec<_> = samples::all(kind)
-        .into_iter()
-        .filter_map(|sample| left_out(sample.name).map(|left_out| (many(&sample), left_out)))
-        .collect();
-    if server == "mysql55" {
-        // It has neither fractions of seconds nor utf16le.
-        found.retain(|(sample, _)| sample.name != "temporal" && sample.name != "charsets");
-        let old = Sample::new(
-            "old_temporal",
-            "id INT NOT NULL PRIMARY KEY, d DATE, t TIME, dt DATETIME, ts TIMESTAMP NULL",
-            &[
-                "(1,'0000-00-00','-838:59:59','0000-00-00','0000-00-00')",
-                "(2,'9999-12-31','838:59:59','9999-12-31 23:59:59','2038-01-19 03:14:07')",
-                "(3,'2021-02-30','-00:00:01','2020-00-15 00:00:00','1970-01-01 00:00:01')",
-                "(4,NULL,NULL,NULL,NULL)",
-            ],
-        );
-        found.push((many(&old), &[]));
-    }
-    found
-}
-
-#[tokio::test]
-async fn every_class_arrives_as_by_insert() {
-    let _on = LOCAL_INFILE.read().await;
-    for (server, kind) in SERVERS {
-        let mut target = Target::new(server, kind, "load_classes").await;
-        for (sample, left_out) in classes(server, kind) {
-            let name = create_sample(&target.playground, sample.name, &sample).await;
-            for column in left_out {
-                target.playground.run(&format!("ALTER TABLE {name} DROP COLUMN {column}")).await;
-            }
-            let table = version_of(&target.playground, &name).await;
-            let rows = target.content(&name).await;
-            let mut copies = Vec::new();
-            for way in ["loaded", "inserted"] {
-                let copy = format!("{}_{way}", sample.name);
-                target
-                    .playground
-                    .run(&format!("CREATE TABLE {}.{copy} LIKE {name}", target.playground.schema()))
-                    .await;
-                let copy = whimbrel_model::TableName::new(target.playground.schema(), copy);
-                copies.push(plan(&table, schema_of(&target.playground, &copy).await));
-            }
-            let what = format!("{server}: {}", sample.name);
-            target.ways();
-            assert_eq!(must(target.insert(&copies[0], &rows).await), rows.len() as u64, "{what}");
-            assert_eq!(target.ways(), (1, 0), "{what}: loaded in one statement and not again");
-            target.insert_few(&copies[1], &rows).await;
-            // A megabyte ends a statement too.
-            let (loads, inserts) = target.ways();
-            assert!(loads == 0 && inserts >= rows.len().div_ceil(20), "{what}: inserted");
-            for (plan, way) in copies.iter().zip(["loaded", "inserted"]) {
-                let found = target.content(&plan.target.name).await;
-                assert_same_rows(&plan.target, &found, &rows, &format!("{what}: {way}"));
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn bytes_of_every_kind_arrive_in_every_place() {
-    let _on = LOCAL_INFILE.read().await;
-    for (server, kind) in SERVERS {
-        let mut target = Target::new(server, kind, "load_bytes").await;
-        let columns = "a VARBINARY(9), b VARCHAR(9) CHARACTER SET latin1, c VARCHAR(9) CHARACTER SET utf8mb4";
-        let (table, plan) = target.tables("t", columns, columns).await;
-        let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-        let text = |text: &str| Value::Text(text.as_bytes().to_vec());
-        let mut rows: Vec<Vec<Value>> =
-            (0..=255).map(|byte| vec![bytes(&[byte]), Value::Text(vec![byte, b'x']), Value::Null]).collect();
-        for value in
-            ["", "N", "\\N", "\\", "\\\\", "\t", "\n", "\r\n", "\0", "NULL", "'", "\"", "\u{1a}", "\\t"]
-        {
-            rows.push(vec![bytes(value.as_bytes()), text(value), text(value)]);
-            rows.push(vec![Value::Null, text(value), Value::Null]);
-            rows.push(
-                vec![text(""), text(""), text(value)]
-                    .into_iter()
-                    .map(|value| match value {
-                        Value::Text(text) if text.is_empty() => Value::Null,
-                        other => other,
-                    })
-                    .collect(),
-            );
-        }
-        let rows = batch(&table, &rows);
-        target.ways();
-        must(target.insert(&plan, &rows).await);
-        assert_eq!(target.ways(), (1, 0), "{server}");
-        let found = target.content(&plan.target.name).await;
-        assert_same_rows(&plan.target, &found, &sorted(&rows), server);
-
-        let (table, plan) = target.tables("single", "v VARCHAR(9)", "v VARCHAR(9)").await;
-        let rows: Vec<Vec<Value>> =
-            (0..60).map(|at| vec![if at % 3 == 0 { Value::Null } else { text("") }]).collect();
-        let rows = batch(&table, &rows);
-        must(target.insert(&plan, &rows).await);
-        assert_eq!(target.ways(), (1, 0), "{server}: lines without a byte");
-        assert_same_rows(&plan.target, &target.content(&plan.target.name).await, &sorted(&rows), server);
-    }
-}
-
-/// Text goes out in the target column's charset, whatever the source's is.
-#[tokio::test]
-async fn text_is_converted_as_the_server_converts_it() {
-    let _on = LOCAL_INFILE.read().await;
-    let pairs = [
-        ("latin1", "utf8mb4", "é€ß"),
-        ("utf8mb4", "latin1", "é€ß"),
-        ("utf8mb3", "utf8mb4", "ü漢"),
-        ("utf8mb4", "utf8", "ü漢"),
-        ("gbk", "utf8mb4", "你好"),
-        ("utf8mb4", "gbk", "你好"),
-        ("utf8mb4", "sjis", "ソ\\"),
-        ("utf8mb4", "cp932", "ⅰソ"),
-        ("ujis", "sjis", "テスト"),
-        ("ucs2", "utf8mb4", "ü漢"),
-        ("cp1251", "koi8r", "Жы"),
-        ("latin1", "ascii", "plain"),
-        ("utf8mb4", "swe7", "smörgås"),
-    ];
-    for (server, kind) in SERVERS {
-        let mut target = Target::new(server, kind, "load_charsets").await;
-        for (at, (from, to, text)) in pairs.iter().enumerate() {
-            let from = if *from == "utf8mb3" { "utf8" } else { from };
-            let columns = |charset| format!("id INT PRIMARY KEY, v VARCHAR(20) CHARACTER SET {charset}");
-            let (table, loads) = target.tables(&format!("t{at}"), &columns(from), &columns(to)).await;
-            let (_, inserts) = target.tables(&format!("u{at}"), &columns(from), &columns(to)).await;
-            let inserts = plan(&table, (*inserts.target).clone());
-            let name = &table.schema.name;
-            for id in 0..60 {
-                target
-                    .playground
-                    .run(&format!("INSERT INTO {name} VALUES ({id},'{}')", text.replace('\\', "\\\\")))
-                    .await;
-            }
-            let rows = target.content(name).await;
-            target.ways();
-            must(target.insert(&loads, &rows).await);
-            assert_eq!(target.ways(), (1, 0), "{server}: {from} to {to}");
-            target.insert_few(&inserts, &rows).await;
-            let loaded = target.content(&loads.target.name).await;
-            let inserted = target.content(&inserts.target.name).await;
-            assert_same_rows(&loads.target, &loaded, &inserted, &format!("{server}: {from} to {to}"));
-        }
-    }
-}
-
 fn row(id: i64, unique: i64, text: &str) -> Vec<Value> {
     vec![Value::Int(id), Value::Int(unique), Value::Text(text.as_bytes().to_vec())]
 }
@@ -322,7 +143,10 @@ async fn duplicates_are_errors_and_nothing_is_written() {
 }
 
 /// Tables whose target doesn't take a value of the source: what it is, and the two columns.
-const REFUSED: [(&str, &str, &str, &str); 9] = [
+const REFUSED: [(&str, &str, &str, &str); 12] = [
+    ("no_partition", "INT", "INT", "7"),
+    ("no_parent", "INT", "INT, FOREIGN KEY (v) REFERENCES parent (id)", "2"),
+    ("check_constraint", "INT", "INT CHECK (v < 100)", "100"),
     ("out_of_range", "BIGINT", "TINYINT", "128"),
     ("below_zero", "INT", "INT UNSIGNED", "-1"),
     ("too_many_digits", "DECIMAL(20,2)", "DECIMAL(5,2)", "1000"),
@@ -339,10 +163,23 @@ async fn refused_values_give_the_errors_of_insert() {
     let _on = LOCAL_INFILE.read().await;
     for (server, kind) in SERVERS {
         let mut target = Target::new(server, kind, "load_refused").await;
+        let parent = create_table(&target.playground, "parent", "id INT NOT NULL PRIMARY KEY").await;
+        target.playground.run(&format!("INSERT INTO {parent} VALUES (1)")).await;
+        must(target.writer.set_foreign_key_checks(true).await);
+        // Whoever set these for the server hides no warning by it.
+        must(target.writer.execute("", "SET SESSION max_error_count=0, sql_notes=0").await);
         for (name, from, to, value) in REFUSED {
+            if name == "check_constraint" && ["mysql55", "mysql56"].contains(&server) {
+                continue;
+            }
             let what = format!("{server}: {name}");
             let columns = |data_type| format!("id INT NOT NULL PRIMARY KEY, v {data_type}");
             let (table, plan) = target.tables(name, &columns(from), &columns(to)).await;
+            if name == "no_partition" {
+                // All but the row 0.
+                let partitions = "PARTITION BY RANGE (id * -1) (PARTITION p VALUES LESS THAN (0))";
+                target.playground.run(&format!("ALTER TABLE {} {partitions}", plan.target.name)).await;
+            }
             let source = &table.schema.name;
             target.playground.run(&format!("INSERT INTO {source} VALUES (0,{value})")).await;
             for id in 1..60 {
@@ -359,50 +196,12 @@ async fn refused_values_give_the_errors_of_insert() {
             let tried = !["not_null", "no_such_character", "too_wide_a_character"].contains(&name);
             assert_eq!(loads, usize::from(tried), "{what}");
             assert_eq!(error.kind, alone.kind, "{what}");
-            assert_eq!(error.chain().to_string(), alone.chain().to_string(), "{what}");
+            assert_eq!(error.chain(), alone.chain(), "{what}");
             assert_eq!(target.content(&plan.target.name).await.len(), 0, "{what}");
             // The others are taken.
             let others = &refs(&rows)[1..];
             must(target.writer.insert(&plan, others, InsertMode::Plain).await);
             assert_eq!(target.ways(), (1, 0), "{what}");
-        }
-    }
-}
-
-/// Bytes that are no text: what a server stores of a charset is its affair, as long as it is what INSERT gives.
-#[tokio::test]
-async fn invalid_text_is_treated_as_by_insert() {
-    let _on = LOCAL_INFILE.read().await;
-    for (server, kind) in SERVERS {
-        let mut target = Target::new(server, kind, "load_invalid").await;
-        let bad: [(&str, &[u8]); 6] = [
-            ("utf8mb4", b"a\xff"),
-            ("utf8", b"\xed\xa0\x80"),
-            ("ascii", b"a\x80"),
-            ("gbk", b"a\xff"),
-            ("sjis", b"\x83"),
-            ("latin1", b"\x81\x8d"),
-        ];
-        for (charset, bytes) in bad {
-            let what = format!("{server}: {charset}");
-            let columns = format!("id INT NOT NULL PRIMARY KEY, v VARCHAR(20) CHARACTER SET {charset}");
-            let (table, loads) = target.tables(&format!("a_{charset}"), &columns, &columns).await;
-            let (_, inserts) = target.tables(&format!("b_{charset}"), &columns, &columns).await;
-            let inserts = plan(&table, (*inserts.target).clone());
-            let rows: Vec<_> = (0..60)
-                .map(|id| vec![Value::Int(id), Value::Text(if id == 0 { bytes } else { b"a" }.to_vec())])
-                .collect();
-            let rows = batch(&table, &rows);
-            let loaded = target.insert(&loads, &rows).await.map_err(|error| error.chain().to_string());
-            let first = target.writer.insert(&inserts, &refs(&rows)[..1], InsertMode::Plain).await;
-            assert_eq!(
-                loaded.map(|_| ()),
-                first.map(|_| ()).map_err(|error| error.chain().to_string()),
-                "{what}"
-            );
-            let (loaded, inserted) =
-                (target.content(&loads.target.name).await, target.content(&inserts.target.name).await);
-            assert_eq!(all_values(&loaded).first(), all_values(&inserted).first(), "{what}");
         }
     }
 }

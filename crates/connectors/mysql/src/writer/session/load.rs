@@ -70,10 +70,10 @@ impl Loading {
         Self { on, auto_increment: is("innodb_autoinc_lock_mode", "2"), ..off }
     }
 
-    /// What a new connection's server answered, with what is known of tables already.
-    pub(super) fn reconnected(&mut self, answered: Self) {
-        let repeated = std::mem::take(&mut self.repeated);
-        *self = Self { repeated, ..answered };
+    /// Takes over what a new connection's server answered; what is known of tables stays.
+    pub(super) fn reconnected(&mut self, answered: &Self) {
+        self.on = answered.on;
+        self.auto_increment = answered.auto_increment;
     }
 
     /// True where a table's rows can be loaded, and taken back.
@@ -91,7 +91,7 @@ impl Loading {
     pub(in crate::writer) fn was_in_vain(&mut self, table: &TableName, loaded: Loaded) {
         if let Loaded::Refused(error) = loaded {
             self.on = false;
-            let error = error.chain().to_string();
+            let error = error.chain();
             tracing::info!(%table, error, "the target refuses LOAD DATA LOCAL: rows go by INSERT");
             return;
         }
