@@ -145,7 +145,7 @@ async fn duplicates_are_errors_and_nothing_is_written() {
 /// Tables whose target doesn't take a value of the source: what it is, and the two columns.
 const REFUSED: [(&str, &str, &str, &str); 12] = [
     ("no_partition", "INT", "INT", "7"),
-    ("no_parent", "INT", "INT, FOREIGN KEY (v) REFERENCES parent (id)", "2"),
+    ("no_parent", "INT", "INT, FOREIGN KEY (v) REFERENCES conformance_load_refused.parent (id)", "2"),
     ("check_constraint", "INT", "INT CHECK (v < 100)", "100"),
     ("out_of_range", "BIGINT", "TINYINT", "128"),
     ("below_zero", "INT", "INT UNSIGNED", "-1"),
