@@ -270,6 +270,8 @@ async fn tables_that_are_not_certain_are_inserted() {
             // Where the server doesn't lock the counter, it is no reason.
             let loaded = name == "counted" && server == "mysql97";
             let expected = if loaded { (1, 0) } else { (0, 1) };
+            let at_once = target.writer.rows_at_once(&plan, InsertMode::Plain);
+            assert_eq!(at_once, if loaded { 5000 } else { 1000 }, "{server}: {name}");
             assert_eq!(target.ways(), expected, "{server}: {name}");
             let found = target.content(&plan.target.name).await;
             assert_eq!(found.len(), 62, "{server}: {name}");
