@@ -79,6 +79,11 @@ pub trait Writer: Send {
     /// rows newly there or changed.
     async fn insert(&mut self, plan: &TablePlan, rows: &[RowRef<'_>], mode: InsertMode) -> Result<u64>;
 
+    /// How many rows one [`Writer::insert`] of this plan should have at most: with more, nothing is gained.
+    fn rows_at_once(&self, _plan: &TablePlan, _mode: InsertMode) -> usize {
+        1000
+    }
+
     /// Deletes the rows with the row keys of `rows`; for a keyless table one row equal in all columns for each
     /// of `rows`. Returns how many were there.
     async fn delete(&mut self, plan: &TablePlan, rows: &[RowRef<'_>]) -> Result<u64>;

@@ -16,8 +16,6 @@ use crate::undo::Undo;
 use crate::worker::{Counted, OpenTransaction};
 use crate::{Existing, Shared, loads_whole, setaside};
 
-/// Most rows of one statement.
-const STATEMENT_ROWS: usize = 1000;
 /// A transaction holds up to so many chunks' worth of bytes.
 const CHUNKS_PER_TRANSACTION: u64 = 4;
 
@@ -103,7 +101,7 @@ impl<'a, 'c> Mover<'a, 'c> {
         let rows: Vec<RowRef<'_>> = batch.rows().collect();
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
-            let (part, after) = rest.split_at(self.statement_rows(rest));
+            let (part, after) = rest.split_at(self.statement_rows(writer, rest));
             self.insert(writer, part).await?;
             rest = after;
             let full = matches!(&self.saves, Saves::Undo(undo) if undo.is_full());
@@ -117,9 +115,10 @@ impl<'a, 'c> Mover<'a, 'c> {
     }
 
     /// How many of `rows`, at least one, the next statement has.
-    fn statement_rows(&self, rows: &[RowRef<'_>]) -> usize {
+    fn statement_rows(&self, writer: &dyn Writer, rows: &[RowRef<'_>]) -> usize {
         let (most_rows, most_bytes) = self.shared.pace.share();
-        let most_rows = usize::try_from(most_rows).unwrap_or(usize::MAX).min(STATEMENT_ROWS);
+        let most_rows = usize::try_from(most_rows).unwrap_or(usize::MAX);
+        let most_rows = most_rows.min(writer.rows_at_once(self.plan, self.mode));
         let most_bytes = most_bytes.min(self.shared.statement_size.bytes());
         let mut bytes = 0;
         let fitting = rows.iter().take(most_rows).take_while(|row| {

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! eval "$(dev/servers env mysql97 seekdb)"
-//! cargo run --release -p whimbrel-connector-mysql --example copy_speed -- "$WHIMBREL_MYSQL97_ROOT_URL" [TARGET_URL] [ROWS]
+//! cargo run --release -p whimbrel-connector-mysql --example copy_speed -- "$WHIMBREL_MYSQL97_ROOT_URL" [TARGET_URL] [ROWS] [BATCH_BYTES]
 //! ```
 //!
 //! Rows are those of sysbench (two integers, CHAR(120), CHAR(60): about 200 bytes). Three measures: reading from the
 //! source into batches; formatting batches as INSERT statements; and, with a target, inserting them there. The time
-//! of the servers isn't in the numbers, waiting for them isn't either: it is the time that this thread ran.
+//! of the servers isn't in the numbers, waiting for them isn't either: it is the time that this thread ran. A batch is
+//! one statement, of 200 KiB of rows (about 1000) unless said otherwise; a MySQL or MariaDB target loads them, or
+//! inserts them where its `local_infile` is OFF.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,13 +83,17 @@ async fn schema(endpoint: &MysqlEndpoint) -> anyhow::Result<TableSchema> {
 }
 
 /// Reads the table in batches as an import would, and keeps them.
-async fn read(endpoint: &MysqlEndpoint, table: &Arc<TableVersion>) -> anyhow::Result<Vec<RowBatch>> {
+async fn read(
+    endpoint: &MysqlEndpoint,
+    table: &Arc<TableVersion>,
+    batch_bytes: usize,
+) -> anyhow::Result<Vec<RowBatch>> {
     let mut reader = whimbrel_connector::Source::snapshot_reader(endpoint).await?;
     reader.open_range(table, &KeyRange::default()).await?;
     let mut batches = Vec::new();
     loop {
         let mut batch = RowBatch::new(table.kinds.clone());
-        let more = reader.next_batch(&mut batch, BATCH_BYTES).await?;
+        let more = reader.next_batch(&mut batch, batch_bytes).await?;
         batches.push(batch);
         if !more {
             return Ok(batches);
@@ -132,12 +138,13 @@ async fn main() -> anyhow::Result<()> {
     let source = arguments.next().context("the first argument is the source's URL")?;
     let target = arguments.next().filter(|target| !target.is_empty());
     let rows: u64 = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
+    let batch_bytes: usize = arguments.next().map_or(Ok(BATCH_BYTES), |bytes| bytes.parse())?;
     let source = MysqlEndpoint::new(source.parse()?);
     fill(&source, rows).await?;
     let table = Arc::new(TableVersion::new(1, schema(&source).await?));
     // The second pass: the first one warms the server's cache.
-    read(&source, &table).await?;
-    let batches = measure("read", rows, read(&source, &table)).await?;
+    read(&source, &table, batch_bytes).await?;
+    let batches = measure("read", rows, read(&source, &table, batch_bytes)).await?;
     let bytes = measure("format", rows, async { format(&table, &batches) }).await?;
     println!("{} bytes of SQL per row", bytes as u64 / rows);
     if let Some(target) = target {

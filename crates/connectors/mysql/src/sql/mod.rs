@@ -1,4 +1,4 @@
-//! SQL between batches and servers of the MySQL family: literals out of cells, cells out of text rows, keys as
+//! SQL between batches and servers of the MySQL family: literals and fields out of cells, cells out of text rows, keys as
 //! conditions, and the settings without which neither is exact.
 //!
 //! What it guarantees: a value that goes out as a literal and comes back as a cell is the same value, bit for bit,
@@ -7,6 +7,7 @@
 //! What it does not do: decide what to send. [`crate::snapshot`] and [`crate::writer`] do.
 
 pub mod cell;
+pub mod field;
 pub mod fixed_bytes;
 pub mod keys;
 pub mod literal;

@@ -296,20 +296,8 @@ impl Connection {
     /// Reads all results of a command and discards rows.
     pub(super) async fn read_results(&mut self, mut each: impl FnMut(OkInfo)) -> Result<(), WireError> {
         loop {
-            let ok = match self.read_head().await? {
-                Head::Done(ok) => ok,
-                Head::Rows(count) => {
-                    for _ in 0..count {
-                        self.framing.packet().await?;
-                    }
-                    self.end_of_columns().await?;
-                    loop {
-                        if let Err(ok) = self.row_or_end().await? {
-                            break ok;
-                        }
-                    }
-                }
-            };
+            let head = self.read_head().await?;
+            let ok = self.read_rest(head).await?;
             let more = ok.status.more_results();
             each(ok);
             if !more {
@@ -318,9 +306,31 @@ impl Connection {
         }
     }
 
+    /// Reads a result to its end and discards its rows.
+    pub(super) async fn read_rest(&mut self, head: Head) -> Result<OkInfo, WireError> {
+        let count = match head {
+            Head::Done(ok) => return Ok(ok),
+            Head::Rows(count) => count,
+        };
+        for _ in 0..count {
+            self.framing.packet().await?;
+        }
+        self.end_of_columns().await?;
+        loop {
+            if let Err(ok) = self.row_or_end().await? {
+                return Ok(ok);
+            }
+        }
+    }
+
     /// Reads the first packet of an answer.
     pub(super) async fn read_head(&mut self) -> Result<Head, WireError> {
         let span = self.framing.packet().await?;
+        self.head_of(span).await
+    }
+
+    /// What the first packet of an answer says.
+    pub(super) async fn head_of(&mut self, span: Span) -> Result<Head, WireError> {
         match self.framing.bytes(span) {
             payload @ [packet::OK, ..] => {
                 let ok = OkInfo::parse(payload)?;

@@ -100,7 +100,7 @@ pub enum WireError {
     #[error("{server} closed the connection{}", if *mid_packet { " in the middle of a packet" } else { "" })]
     Closed { server: Arc<str>, mid_packet: bool },
     /// The server asked for a local file. It was refused and the connection is still good.
-    #[error("the server asked for a local file, which is never sent")]
+    #[error("the server asked for a local file that no statement spoke of")]
     LocalInfile,
     /// An earlier command on this connection was cancelled or failed in the middle.
     #[error("connection is not usable: an earlier command did not run to its end")]

@@ -181,6 +181,9 @@ fn wanted_capabilities(options: &ConnectOptions) -> u32 {
     if options.multi_statements {
         wanted |= capability::MULTI_STATEMENTS;
     }
+    if options.local_files {
+        wanted |= capability::LOCAL_FILES;
+    }
     if options.database.is_some() {
         wanted |= capability::CONNECT_WITH_DB;
     }

@@ -10,10 +10,12 @@
 //!   [`ConnectOptions::max_packet`], sequence numbers are checked, and damage is a typed [`WireError`].
 //! - A future that is dropped in the middle of a command leaves the connection unusable, never out of step: the next
 //!   call fails with [`WireError::Poisoned`].
+//! - No file is ever opened for a server. One that asks for a local file gets the bytes that the caller gave for this
+//!   very statement, whatever file it names, and nothing at all where the caller gave none.
 //! - Passwords live in [`Secret`] and appear in no error, no `Debug` and no log line.
 //!
 //! What it does not do: prepared statements, protocol compression (`CLIENT_COMPRESS` and zstd are never negotiated),
-//! session tracking, `LOAD DATA LOCAL` (a request for a file is refused), unix sockets, reconnecting by itself.
+//! session tracking, unix sockets, reconnecting by itself.
 //! Semi-synchronous replication is never switched on, so binlog packets carry no semi-sync header.
 //!
 //! # Packets
@@ -31,6 +33,7 @@ mod cursor;
 mod error;
 mod escape;
 mod framing;
+mod local_file;
 mod login;
 mod options;
 mod packet;
@@ -41,7 +44,8 @@ mod version;
 
 pub use connection::Connection;
 pub use error::{StatementError, WireError};
-pub use escape::{push_hex, push_identifier, push_string};
+pub use escape::{push_field, push_hex, push_identifier, push_string};
+pub use local_file::{FILE_PART, LocalFile};
 pub use options::{ConnectOptions, Scheme, Secret, TlsMode, UrlError};
 pub use packet::{Column, OkInfo, StatusFlags};
 pub use replication::{BinlogDump, BinlogStart, ReplicaIdentity};

@@ -102,6 +102,9 @@ pub struct ConnectOptions {
     pub found_rows: bool,
     /// Several statements in one command (`CLIENT_MULTI_STATEMENTS`). Default false.
     pub multi_statements: bool,
+    /// Statements may load rows from this side (`CLIENT_LOCAL_FILES`), as
+    /// [`execute_multi_with`](super::Connection::execute_multi_with) does. Default false.
+    pub local_files: bool,
 }
 
 /// Largest value of [`ConnectOptions::max_packet`]: the upper limit of `max_allowed_packet`.
@@ -130,6 +133,7 @@ impl ConnectOptions {
             max_packet: PACKET_LIMIT,
             found_rows: true,
             multi_statements: false,
+            local_files: false,
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) mod capability {
     pub(in super::super) const FOUND_ROWS: u32 = 1 << 1;
     pub(in super::super) const LONG_FLAG: u32 = 1 << 2;
     pub(in super::super) const CONNECT_WITH_DB: u32 = 1 << 3;
+    /// Files of the client may be asked for.
+    pub(in super::super) const LOCAL_FILES: u32 = 1 << 7;
     pub(in super::super) const PROTOCOL_41: u32 = 1 << 9;
     pub(in super::super) const SSL: u32 = 1 << 11;
     pub(in super::super) const TRANSACTIONS: u32 = 1 << 13;

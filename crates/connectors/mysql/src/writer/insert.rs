@@ -2,6 +2,7 @@
 //!
 //! | mode | the target has | how |
 //! |---|---|---|
+//! | `Plain` | room for `LOAD DATA LOCAL` (`load.rs`: MySQL or MariaDB with `local_infile`, types that are certain) | `LOAD DATA LOCAL` of all rows; where that isn't exact, as in the next line |
 //! | `Plain` | | multi-row `INSERT` |
 //! | `Upsert` | no unique key but the row key | multi-row `INSERT ... ON DUPLICATE KEY UPDATE` |
 //! | `Upsert` | other unique keys | `DELETE` by row key, then `INSERT`: with ON DUPLICATE KEY UPDATE a clash on another unique key would change that other row |
@@ -54,7 +55,7 @@ impl MysqlWriter {
         let several = rows.len() > ROWS || upper_bound(rows) > BYTES;
         let done = match mode {
             _ if rows.is_empty() => Ok(0),
-            InsertMode::Plain => self.insert_parts(&format, rows, several, false).await,
+            InsertMode::Plain => self.insert_plain(&format, rows, several).await,
             // Without a row key there is no row that could be the same.
             _ if plan.is_keyless() => self.insert_parts(&format, rows, several, false).await,
             InsertMode::Upsert => match upsert_of(plan, self.session.foreign_key_checks()) {
@@ -70,7 +71,7 @@ impl MysqlWriter {
 
     /// Multi-row inserts. `several`: more than one statement may be needed, so within a transaction a failure of a
     /// later one has to take back the earlier ones.
-    async fn insert_parts(
+    pub(super) async fn insert_parts(
         &mut self,
         format: &RowFormat<'_>,
         rows: &[RowRef<'_>],

@@ -1,8 +1,8 @@
 //! Writing rows, changes, structures and state into a target: [`MysqlWriter`], the connector's `Writer`.
 //!
 //! Statements are text, formatted from the batch into one reused buffer. What a value looks like is in
-//! [`crate::sql::literal`]; how an insert mode is done in `insert.rs`; transactions and round trips in `session.rs`;
-//! the state tables and their fence in `state.rs`.
+//! [`crate::sql::literal`]; how an insert mode is done in `insert.rs`, and how rows are loaded as a file in `load.rs`;
+//! transactions and round trips in `session.rs`; the state tables and their fence in `state.rs`.
 //!
 //! What it guarantees: the target changes no value silently (strict mode, UTC, no numbers made up for zero); a
 //! failed call leaves an open transaction as it was; an upsert never touches a row with another row key.
@@ -13,6 +13,7 @@
 mod change;
 mod fetch;
 mod insert;
+mod load;
 mod pressure;
 pub(crate) mod rows;
 mod session;
@@ -104,6 +105,10 @@ impl Writer for MysqlWriter {
 
     async fn insert(&mut self, plan: &TablePlan, rows: &[RowRef<'_>], mode: InsertMode) -> Result<u64> {
         self.insert_rows(plan, rows, mode).await
+    }
+
+    fn rows_at_once(&self, plan: &TablePlan, mode: InsertMode) -> usize {
+        if mode == InsertMode::Plain && self.loads(plan) { load::ROWS } else { insert::ROWS }
     }
 
     async fn delete(&mut self, plan: &TablePlan, rows: &[RowRef<'_>]) -> Result<u64> {

@@ -12,14 +12,18 @@
 //!                     conflict, lost connection -> Lost --rollback--> None
 //! ```
 
+mod load;
+
 use whimbrel_connector::{ConnectorError, ErrorKind, Result};
 
 use crate::error::{During, ddl_error, key_without_table, statement_error};
 use crate::sql::session;
 use crate::wire::{
-    ConnectOptions, Connection, Flavor, OkInfo, QueryResult, RowStream, ServerVersion, StatementError,
-    WireError, push_identifier,
+    ConnectOptions, Connection, Flavor, OkInfo, QueryResult, RowStream, Scheme, ServerVersion,
+    StatementError, WireError, push_identifier,
 };
+
+pub(super) use load::{Loaded, Loading};
 
 /// Bytes of a statement that the server's limit doesn't leave for its text (the protocol's own).
 const PACKET_MARGIN: usize = 1024;
@@ -64,6 +68,9 @@ pub(super) struct Session {
     transaction: Transaction,
     /// The text of the statements that are being built; see [`Session::start`].
     pub(super) sql: Vec<u8>,
+    /// What a `LOAD DATA` loads; see [`Session::load`].
+    pub(super) file: Vec<u8>,
+    pub(super) loading: Loading,
     frame: Frame,
     savepoint: Savepoint,
     /// Statements that go out with the next ones, each ended by a semicolon.
@@ -82,8 +89,9 @@ impl Session {
     pub(super) async fn connect(mut options: ConnectOptions, endpoint: &str) -> Result<Self> {
         options.multi_statements = true;
         options.found_rows = true;
+        options.local_files = options.scheme != Scheme::OceanBase;
         options.database = None;
-        let (connection, max_packet) = open(&options, endpoint, false).await?;
+        let Opened { connection, max_packet, loading } = open(&options, endpoint, false).await?;
         Ok(Self {
             options,
             endpoint: endpoint.to_owned(),
@@ -91,6 +99,8 @@ impl Session {
             connection: Some(connection),
             transaction: Transaction::None,
             sql: Vec::new(),
+            file: Vec::new(),
+            loading,
             frame: Frame::default(),
             savepoint: Savepoint::None,
             deferred: Vec::new(),
@@ -394,7 +404,9 @@ impl Session {
             self.transaction = Transaction::Lost;
             return Err(self.gone());
         }
-        let (connection, max_packet) = open(&self.options, &self.endpoint, self.foreign_key_checks).await?;
+        let Opened { connection, max_packet, loading } =
+            open(&self.options, &self.endpoint, self.foreign_key_checks).await?;
+        self.loading.reconnected(&loading);
         self.version = connection.server_version().clone();
         self.default_schema.clear();
         self.max_packet = max_packet;
@@ -466,8 +478,10 @@ impl Session {
     /// One huge row shouldn't hold its memory for ever.
     fn shrink(&mut self) {
         const KEEP: usize = 4 << 20;
-        if self.sql.capacity() > KEEP {
-            self.sql = Vec::with_capacity(KEEP / 4);
+        for buffer in [&mut self.sql, &mut self.file] {
+            if buffer.capacity() > KEEP {
+                *buffer = Vec::with_capacity(KEEP / 4);
+            }
         }
     }
 
@@ -515,12 +529,15 @@ fn map_error(object: &str, doing: &str, error: WireError, during: During) -> Con
     mapped
 }
 
-/// Connects; returns the longest command too.
-async fn open(
-    options: &ConnectOptions,
-    endpoint: &str,
-    foreign_key_checks: bool,
-) -> Result<(Connection, usize)> {
+/// A new connection.
+struct Opened {
+    connection: Connection,
+    /// The longest command.
+    max_packet: usize,
+    loading: Loading,
+}
+
+async fn open(options: &ConnectOptions, endpoint: &str, foreign_key_checks: bool) -> Result<Opened> {
     let mut connection = session::prepare(options, endpoint, &session::WRITER).await?;
     let doing = "preparing a session for writing";
     let failed = |error| statement_error(endpoint, doing, error);
@@ -538,5 +555,7 @@ async fn open(
         let sql = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
         connection.query_drop(sql).await.map_err(failed)?;
     }
-    Ok((connection, max_packet.saturating_sub(PACKET_MARGIN)))
+    let max_packet = max_packet.saturating_sub(PACKET_MARGIN);
+    let loading = Loading::ask(&mut connection, max_packet, logs_statements).await;
+    Ok(Opened { connection, max_packet, loading })
 }

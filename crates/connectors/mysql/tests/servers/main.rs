@@ -1,4 +1,4 @@
-//! Tests against real servers. They need `dev/servers up mysql97 mariadb1011 seekdb`, and fail without it.
+//! Tests against real servers. They need `dev/servers up` of all that `dev/servers list` names, and fail without it.
 
 #![allow(
     clippy::panic,
@@ -11,5 +11,6 @@ mod charsets;
 mod collations;
 mod conformance;
 mod copy;
+mod loading;
 mod server;
 mod wire;

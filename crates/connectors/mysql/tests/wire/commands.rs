@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use whimbrel_connector_mysql::wire::{Connection, WireError};
+use whimbrel_connector_mysql::wire::{Connection, FILE_PART, LocalFile, WireError};
 
 use crate::fake::{CAPABILITIES, DEPRECATE_EOF, EOF, Fake, OK, serve, text};
 
@@ -160,6 +160,90 @@ async fn a_request_for_a_local_file_is_refused() {
     assert!(matches!(error, WireError::LocalInfile), "{error}");
     connection.ping().await.expect("still usable");
     server.await.expect("script");
+}
+
+/// The answer to a statement with another one behind it.
+const OK_AND_MORE: &[u8] = b"\0\0\0\x0a\0\0\0";
+
+#[tokio::test]
+async fn a_statement_gets_the_file_that_was_given_for_it() {
+    let bytes: Vec<u8> = (0..FILE_PART * 2 + 5).map(|at| at as u8).collect();
+    let expected = bytes.clone();
+    let (options, server) = serve(1, move |_, mut fake| {
+        let expected = expected.clone();
+        async move {
+            fake.log_in(CAPABILITIES).await;
+            fake.receive().await;
+            fake.packet(1, OK_AND_MORE).await;
+            fake.packet(2, b"\xfbanything").await;
+            let mut file = Vec::new();
+            let mut last = 2;
+            loop {
+                let (sequence, part) = fake.receive().await;
+                assert_eq!(sequence, last + 1);
+                assert!(part.len() <= FILE_PART);
+                last = sequence;
+                if part.is_empty() {
+                    break;
+                }
+                file.extend_from_slice(&part);
+            }
+            assert!(file == expected, "the file arrives whole");
+            fake.packet(last + 1, b"\0\x03\0\x02\0\0\0").await;
+        }
+    })
+    .await;
+    let mut connection = Connection::connect(&options).await.expect("session");
+    let file = LocalFile { statement: 1, bytes: &bytes };
+    let results = connection.execute_multi_with("BEGIN;LOAD DATA", file).await.expect("loaded");
+    assert_eq!(results.iter().map(|result| result.affected_rows).collect::<Vec<_>>(), [0, 3]);
+    server.await.expect("script");
+}
+
+#[tokio::test]
+async fn a_file_is_sent_for_its_own_statement_only_and_only_once() {
+    // Asked for at the statement before, and asked for twice.
+    for statement in [1, 0] {
+        let (options, server) = serve(1, move |_, mut fake| async move {
+            fake.log_in(CAPABILITIES).await;
+            fake.receive().await;
+            fake.packet(1, b"\xfb/etc/passwd").await;
+            let mut next = 2;
+            if statement == 0 {
+                assert_eq!(fake.receive().await, (2, b"rows".to_vec()));
+                assert_eq!(fake.receive().await, (3, Vec::new()));
+                fake.packet(4, b"\xfb/etc/shadow").await;
+                next = 5;
+            }
+            assert_eq!(fake.receive().await, (next, Vec::new()), "an empty packet and nothing else");
+            fake.packet(next + 1, b"\xff\x6c\x0f#42000Loading local data is disabled").await;
+            assert_eq!(fake.receive().await, (0, vec![0x0e]));
+            fake.packet(1, OK).await;
+        })
+        .await;
+        let mut connection = Connection::connect(&options).await.expect("session");
+        let file = LocalFile { statement, bytes: b"rows" };
+        let error = connection.execute_multi_with("SELECT 1", file).await.expect_err("refused");
+        assert!(matches!(error.source, WireError::LocalInfile), "{error}");
+        connection.ping().await.expect("still usable");
+        server.await.expect("script");
+    }
+}
+
+#[tokio::test]
+async fn files_are_offered_only_by_sessions_that_send_them() {
+    for local_files in [false, true] {
+        let (mut options, server) = serve(1, move |_, mut fake| async move {
+            fake.greet(CAPABILITIES, "mysql_native_password").await;
+            let (_, login) = fake.receive().await;
+            assert_eq!(login[0] & 0x80 != 0, local_files);
+            fake.packet(2, OK).await;
+        })
+        .await;
+        options.local_files = local_files;
+        Connection::connect(&options).await.expect("session");
+        server.await.expect("script");
+    }
 }
 
 #[tokio::test]
