@@ -1,7 +1,10 @@
 //! `whimbrel parked` for rows: shown, tried again, given up, replaced, while the task runs and while it doesn't.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
+use crate::harness::servers::Server;
 use crate::harness::{Running, Scene, Sql, Task};
 
 /// A target whose column is narrower than the source's.
@@ -103,6 +106,48 @@ async fn rows_of_a_stopped_task_are_settled_under_its_lock() {
     // The verification finds what was given up and what was replaced.
     running.stop().await.expect(3);
     assert!(!task.home().join("default/control").exists());
+}
+
+/// Between catching up and following a task adds foreign keys; a request in that moment is served after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_between_two_steps_waits_for_the_next_one() {
+    let scene = Scene::new("park_gap", Server::mysql(), Server::mysql()).await;
+    let mut sql = scene.source().await;
+    for statement in [
+        "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, s VARCHAR(50))",
+        "INSERT INTO t VALUES (1, 'one'), (2, 'much too long')",
+        "CREATE TABLE parent (id INT NOT NULL PRIMARY KEY)",
+        "CREATE TABLE child (id INT NOT NULL PRIMARY KEY, CONSTRAINT of_parent FOREIGN KEY (id) REFERENCES parent (id))",
+    ] {
+        sql.run(statement).await;
+    }
+    let mut target = scene.make_target().await;
+    target.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, s VARCHAR(5))").await;
+    // The foreign key's other side is held, so that adding the key has to wait.
+    target.run("CREATE TABLE parent (id INT NOT NULL PRIMARY KEY)").await;
+    target.run("BEGIN").await;
+    assert_eq!(target.value::<u64>("SELECT COUNT(*) FROM parent FOR UPDATE").await, 0);
+    let task = scene.migrate().flag("--follow");
+    let mut running = task.start();
+    let look = tokio::sync::Mutex::new(scene.target().await);
+    let adding = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() \
+         AND info LIKE 'ALTER TABLE%{}%FOREIGN KEY%'",
+        scene.target_db
+    );
+    let waits = async || look.lock().await.value::<u64>(&adding).await == 1;
+    running.wait_for("the foreign key to be added", waits).await;
+    let ids = ids(&task).await;
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let words = ["skip", ids[0].1.as_str()];
+    let skipping = task.parked(&words);
+    tokio::pin!(skipping);
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut skipping).await;
+    target.run("COMMIT").await;
+    assert!(early.is_err(), "it was answered while nothing was applied");
+    skipping.await.expect(0).says(&["given up"]);
+    running.wait_phase("incremental").await;
+    running.stop().await.expect(3);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Killed at any moment, the task goes on where it stood when it is run again, and repeats nothing.
 
+use crate::harness::proxy::Proxy;
+use crate::harness::servers::Server;
 use crate::harness::whimbrel::imported;
 use crate::harness::workload::{self, Load, Workload};
 use crate::harness::{Random, Scene, Task};
@@ -155,4 +157,51 @@ async fn a_finished_task_goes_on_with_what_changed_since() {
         .await;
     running.stop().await.expect(0);
     scene.assert_equal().await;
+}
+
+/// A server that can't be reached ends a task at its very first start. A task that has begun waits for it, says so, and
+/// can be stopped while it waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumed_task_waits_for_a_source_that_is_away() {
+    let scene = Scene::new("away", Server::mysql(), Server::mysql()).await;
+    let mut sql = scene.source().await;
+    sql.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)").await;
+    sql.run("INSERT INTO t VALUES (1), (2)").await;
+    let proxy = Proxy::to(scene.source.port()).await;
+    let url = scene
+        .source
+        .url()
+        .replace(&format!(":{}/", scene.source.port()), &format!(":{}/?tls=off", proxy.port));
+    let task = Task::new("migrate", &url, &scene.target.target_url())
+        .include(&format!("{}.*", scene.db))
+        .arg("--map", &format!("{}.*={}.*", scene.db, scene.target_db))
+        .flag("--follow");
+    let away = |status: &serde_json::Value| {
+        let error = &status["last_error"];
+        status["phase"] == "precheck"
+            && (error["code"] == "WB-1001" || error["code"] == "WB-1008")
+            && error["hint"].as_str().is_some_and(|hint| hint.contains("goes on by itself"))
+    };
+    proxy.cut_after(0);
+    task.run().await.expect(4).says(&[&proxy.port.to_string()]);
+
+    proxy.heal();
+    let mut running = task.start();
+    running.wait_phase("incremental").await;
+    running.stop().await.expect(0);
+    proxy.cut_after(0);
+    let mut running = task.start();
+    running.wait_until("it waits for the source", away).await;
+    running.stop().await.expect(1).says(&["WB-9001"]);
+    let mut running = task.start();
+    running.wait_until("it waits for the source", away).await;
+    sql.run("INSERT INTO t VALUES (3)").await;
+    proxy.heal();
+    running.wait_phase("incremental").await;
+    let target = tokio::sync::Mutex::new(scene.target().await);
+    let there = async || target.lock().await.value::<u64>("SELECT COUNT(*) FROM t").await == 3;
+    running.wait_for("the row that came meanwhile", there).await;
+    running.stop().await.expect(0);
+    // A wrong password doesn't pass by waiting.
+    task.without("--source").arg("--source", &url.replace(":whimbrel@", ":wrong@")).run().await.expect(4);
 }

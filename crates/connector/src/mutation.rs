@@ -64,6 +64,7 @@ mutations! {
     IgnoreInFlight: "what lanes committed ahead of the checkpoint is forgotten at a restart",
     // Connector
     SkipEpochCheck: "a writer doesn't look whether another process has taken over",
+    UnfencedDdl: "a statement that changes structures doesn't look whether another process has taken over",
     // Full-Verification
     IgnoreExtra: "rows that only the target has don't count",
     IgnoreLastColumn: "the last column isn't compared",

@@ -61,6 +61,11 @@ pub struct Pressure {
 /// - After a lost connection during `commit` it isn't known whether it happened: read the state entry that was
 ///   written in the same transaction. After a lost connection the next `begin` (or call outside of a
 ///   transaction) connects again.
+/// - DDL (`execute_ddl`, `execute_ddl_with`, `truncate`) is fenced as the state is, though on most servers it can't share
+///   a transaction with it: where the task's epoch at the target is no longer this writer's, it does nothing but return
+///   [`crate::ErrorKind::Fenced`], and a take-over doesn't return while such a statement is under way. What a
+///   connector can't keep of this when connections break meanwhile stands in its own documentation. Writers of one task run
+///   DDL in parallel.
 /// - Sessions never let the target change values silently: strict mode, UTC, no auto-generated values for
 ///   zero, constraints checked as `set_foreign_key_checks` says (off at the start).
 /// - Cancelling: dropping a call's future makes the session unusable for the open transaction, which the

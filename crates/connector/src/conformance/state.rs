@@ -1,5 +1,6 @@
 //! Cases for the state table: entries, take-over and the fence.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::rows::{batch, int, plan, refs};
@@ -145,4 +146,75 @@ pub async fn parallel_writers_do_not_wait_for_each_other(playground: &dyn Playgr
     must(other.commit().await);
     must(one.commit().await);
     assert_eq!(must(one.state_list("chunk", b"").await).len(), 2);
+}
+
+/// A writer of an older epoch changes no structure and empties no table. Statements that change structures commit by
+/// themselves, so nothing that is written beside them keeps them from happening.
+pub async fn a_task_that_was_taken_over_can_not_change_structures(playground: &dyn Playground) {
+    let name = create_table(playground, "t", "id INT NOT NULL PRIMARY KEY").await;
+    let table = version_of(playground, &name).await;
+    let plan = plan(&table, schema_of(playground, &name).await);
+    let (_, mut old) = own(playground).await;
+    must(old.execute_ddl(playground.schema(), "ALTER TABLE t ADD COLUMN a INT").await);
+    let rows = batch(&table, &[vec![int(1)]]);
+    must(old.insert(&plan, &refs(&rows), InsertMode::Plain).await);
+    let (_, mut new) = own(playground).await;
+
+    let schema = playground.schema();
+    let settings = ["SET sql_mode=''".to_owned()];
+    for refused in [
+        old.execute_ddl(schema, "TRUNCATE TABLE t").await,
+        old.execute_ddl(schema, "DROP TABLE t").await,
+        old.execute_ddl_with(schema, &settings, "ALTER TABLE t ADD COLUMN b INT").await,
+        old.truncate(&plan).await,
+    ] {
+        assert_eq!(refused.expect_err("fenced").kind, ErrorKind::Fenced);
+    }
+    assert_eq!(schema_of(playground, &name).await.columns.len(), 2, "only the owner's column");
+    assert_eq!(must(new.fetch(&plan, &refs(&rows)).await).len(), 1, "the row is there");
+    must(new.execute_ddl(schema, "ALTER TABLE t ADD COLUMN b INT").await);
+    must(new.truncate(&plan).await);
+    assert_eq!(must(new.fetch(&plan, &refs(&rows)).await).len(), 0);
+}
+
+/// A take-over doesn't return while a statement of the old owner that changes structures is under way.
+pub async fn taking_over_waits_for_changing_structures(playground: &dyn Playground) {
+    let name = create_table(playground, "t", "id INT NOT NULL PRIMARY KEY").await;
+    let table = version_of(playground, &name).await;
+    let plan = plan(&table, schema_of(playground, &name).await);
+    let (_, mut old) = own(playground).await;
+    let task = task(playground);
+    let holds = playground.open_transaction(&[format!("INSERT INTO {name} VALUES (1)")]).await;
+    let order = RefCell::new(Vec::new());
+    let note = |what: &'static str| order.borrow_mut().push(what);
+    // The statement waits for the open transaction. Nothing is cut off in the middle, whatever the outcome: there is
+    // a server that hangs when that happens to DDL.
+    let (emptied, taken, ()) = tokio::join!(
+        async {
+            let emptied = old.truncate(&plan).await;
+            note("emptied");
+            emptied
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            note("taking over");
+            let taken = playground.target().take_over(&task).await;
+            note("taken over");
+            taken
+        },
+        async {
+            // A take-over that doesn't wait takes a few round trips.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            note("released");
+            holds.commit().await;
+        },
+    );
+    let order = order.into_inner();
+    let place = |what| order.iter().position(|noted| *noted == what);
+    let fenced = matches!(&emptied, Err(error) if error.kind == ErrorKind::Fenced);
+    assert!(fenced || place("emptied") < place("taken over"), "it didn't wait: {order:?}, {emptied:?}");
+    let mut new = must(playground.target().writer(&task, must(taken)).await);
+    let row = batch(&table, &[vec![int(1)]]);
+    let there = must(new.fetch(&plan, &refs(&row)).await).len();
+    assert_eq!(there == 0, emptied.is_ok(), "the table is empty if its statement said so: {emptied:?}");
 }

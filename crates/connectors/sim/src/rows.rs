@@ -1,7 +1,6 @@
 //! Statements that change rows: what is locked, what is checked, what is written.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use whimbrel_connector::{ConnectorError, ErrorKind, InsertMode, Result, TablePlan};
 use whimbrel_model::{RawCell, RowBatch, RowRef, TableName};
@@ -9,7 +8,7 @@ use whimbrel_model::{RawCell, RowBatch, RowRef, TableName};
 use crate::locks::{Mode, Token};
 use crate::row::{Cell, Row, check, default_of, key_of_ref, owned, push};
 use crate::server::SimServer;
-use crate::session::ROW_PATIENCE;
+use crate::session::{ROW_PATIENCE, TABLE_PATIENCE};
 use crate::table::{Place, Table};
 
 /// One transaction at work on one table.
@@ -332,11 +331,11 @@ pub(crate) fn fetch_by_unique_key(
 }
 
 /// All rows are gone, at once.
-pub(crate) async fn truncate(server: &Arc<SimServer>, name: &TableName) -> Result<()> {
-    crate::sql::alone(server, name, |db, table| {
-        let emptied = Table::new(table, db.by_id(table)?.schema.as_ref().clone());
-        db.tables.insert(table, emptied);
-        Ok(())
-    })
-    .await
+pub(crate) async fn truncate(server: &SimServer, id: u64, name: &TableName) -> Result<()> {
+    let table = server.db().table(name)?.id;
+    server.lock(id, &Token::Table(table), Mode::Exclusive, TABLE_PATIENCE).await?;
+    let mut db = server.db();
+    let emptied = Table::new(table, db.by_id(table)?.schema.as_ref().clone());
+    db.tables.insert(table, emptied);
+    Ok(())
 }

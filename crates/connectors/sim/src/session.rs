@@ -187,7 +187,9 @@ impl SimSession {
                 return Err(ConnectorError::new(ErrorKind::Other, &self.server.name, message));
             }
             let after = self.server.enter("ddl", text.to_owned()).await?;
-            sql::change_structure(&self.server, default_schema, text, &parsed).await?;
+            let open = Open::begin(&self.server);
+            sql::change_structure(&self.server, open.id, (default_schema, text), &parsed).await?;
+            drop(open);
             self.server.leave(after).await?;
             return Ok(0);
         }

@@ -101,19 +101,6 @@ fn matching(
     Ok((schema, rows))
 }
 
-/// Does something to a table that nobody writes to meanwhile.
-pub(crate) async fn alone<T>(
-    server: &Arc<SimServer>,
-    name: &TableName,
-    work: impl FnOnce(&mut Database, u64) -> Result<T>,
-) -> Result<T> {
-    let table = server.db().table(name)?.id;
-    let open = Open::begin(server);
-    server.lock(open.id, &Token::Table(table), Mode::Exclusive, TABLE_PATIENCE).await?;
-    let mut db = server.db();
-    work(&mut db, table)
-}
-
 /// The table that has to be nobody's while its structure changes.
 fn changed_table(db: &Database, statement: &Statement) -> Result<Option<u64>> {
     match statement {
@@ -124,17 +111,17 @@ fn changed_table(db: &Database, statement: &Statement) -> Result<Option<u64>> {
     }
 }
 
-/// A statement that changes structures: a transaction of its own, and a record of the log with its effects.
+/// A statement that changes structures, and a record of the log with its effects. The transaction `id` is the
+/// statement's own: it holds locks and no changes.
 pub(crate) async fn change_structure(
     server: &Arc<SimServer>,
-    default_schema: &str,
-    sql: &str,
+    id: u64,
+    (default_schema, sql): (&str, &str),
     statement: &Statement,
 ) -> Result<()> {
-    let open = Open::begin(server);
     let table = changed_table(&server.db(), statement)?;
     if let Some(table) = table {
-        server.lock(open.id, &Token::Table(table), Mode::Exclusive, TABLE_PATIENCE).await?;
+        server.lock(id, &Token::Table(table), Mode::Exclusive, TABLE_PATIENCE).await?;
     }
     restructure(&mut server.db(), server.clock.wall_us(), (default_schema, sql), statement)?;
     server.grown.notify_waiters();

@@ -8,8 +8,8 @@ use whimbrel_connector::{
 use whimbrel_model::{RowBatch, RowRef};
 
 use crate::locks::{Mode, Token};
-use crate::rows;
-use crate::session::{ROW_PATIENCE, SimSession};
+use crate::session::{Open, ROW_PATIENCE, SimSession};
+use crate::{parse, rows, sql};
 
 pub(crate) struct SimWriter {
     pub session: SimSession,
@@ -40,12 +40,26 @@ impl SimWriter {
         self.session.end(statement, done).await
     }
 
-    async fn put(&self, id: u64, key: &StateKey, payload: Option<&[u8]>) -> Result<()> {
+    /// The task stays this writer's until the transaction ends.
+    async fn stay_owner(&self, id: u64, unless: Mutation) -> Result<()> {
         let server = &self.session.server;
         server.lock(id, &Token::Epoch(self.task.clone()), Mode::Shared, ROW_PATIENCE).await?;
-        if server.db().epochs.get(&self.task) != Some(&self.epoch) && !Mutation::SkipEpochCheck.active() {
-            return Err(ConnectorError::new(ErrorKind::Fenced, &self.task, "another process has taken over"));
+        if server.db().epochs.get(&self.task) == Some(&self.epoch) || unless.active() {
+            return Ok(());
         }
+        Err(ConnectorError::new(ErrorKind::Fenced, &self.task, "another process has taken over"))
+    }
+
+    /// The transaction of a statement that changes structures.
+    async fn begin_ddl(&self) -> Result<Open> {
+        let open = Open::begin(&self.session.server);
+        self.stay_owner(open.id, Mutation::UnfencedDdl).await?;
+        Ok(open)
+    }
+
+    async fn put(&self, id: u64, key: &StateKey, payload: Option<&[u8]>) -> Result<()> {
+        let server = &self.session.server;
+        self.stay_owner(id, Mutation::SkipEpochCheck).await?;
         let token = Token::State(self.task.clone(), key.clone());
         server.lock(id, &token, Mode::Exclusive, ROW_PATIENCE).await?;
         let mut db = server.db();
@@ -114,7 +128,14 @@ impl Writer for SimWriter {
     }
 
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
-        self.session.run(default_schema, sql).await.map(drop)
+        self.outside_only("changing a structure")?;
+        let statement = parse::statement(default_schema, sql)?;
+        let server = self.session.server.clone();
+        let after = server.enter("ddl", sql.to_owned()).await?;
+        let open = self.begin_ddl().await?;
+        sql::change_structure(&server, open.id, (default_schema, sql), &statement).await?;
+        drop(open);
+        server.leave(after).await
     }
 
     async fn execute_ddl_with(&mut self, default_schema: &str, _: &[String], sql: &str) -> Result<()> {
@@ -125,7 +146,9 @@ impl Writer for SimWriter {
         self.outside_only("emptying a table")?;
         let server = self.session.server.clone();
         let after = server.enter("truncate", format!("{}", plan.target.name)).await?;
-        rows::truncate(&server, &plan.target.name).await?;
+        let open = self.begin_ddl().await?;
+        rows::truncate(&server, open.id, &plan.target.name).await?;
+        drop(open);
         server.leave(after).await
     }
 

@@ -468,17 +468,10 @@ impl Writer for MemoryWriter {
         let mut db = self.server.db.lock().unwrap();
         self.fence(&db)?;
         match fault {
-            None => db.apply(ops),
-            Some(Fault::Late) => {
-                db.late.push(ops);
-                return Err(lost());
-            }
-            Some(_) => {
-                db.apply(ops);
-                return Err(lost());
-            }
+            Some(Fault::Late) => db.late.push(ops),
+            _ => db.apply(ops),
         }
-        Ok(())
+        if fault.is_some() { Err(lost()) } else { Ok(()) }
     }
 
     async fn rollback(&mut self) -> Result<()> {
@@ -535,7 +528,8 @@ impl Writer for MemoryWriter {
     }
 
     async fn execute_ddl(&mut self, _: &str, _: &str) -> Result<()> {
-        self.server.plain_call().await
+        self.server.plain_call().await?;
+        self.fence(&self.server.db.lock().unwrap())
     }
 
     async fn execute_ddl_with(&mut self, schema: &str, _: &[String], sql: &str) -> Result<()> {
@@ -545,6 +539,7 @@ impl Writer for MemoryWriter {
     async fn truncate(&mut self, plan: &TablePlan) -> Result<()> {
         let fault = self.server.call().await?;
         let mut db = self.server.db.lock().unwrap();
+        self.fence(&db)?;
         let table = &plan.target.name;
         db.wait_for(|op| matches!(op, Op::Row(name, ..) if name == table));
         db.target.remove(table);

@@ -198,6 +198,25 @@ async fn an_aborted_transaction_leaves_no_trace_and_pieces_of_it_are_called_back
     assert_eq!(steps(&mut large, true).await, expected);
 }
 
+/// What a statement has done can't be taken back, and its transaction comes again.
+#[tokio::test(start_paused = true)]
+async fn a_statement_of_an_aborted_transaction_is_not_handed_out() {
+    let table = unique_table(1, "t");
+    let ddl = || {
+        LogRecord::Ddl(Ddl {
+            default_schema: "d".into(),
+            sql: "ALTER TABLE t ADD COLUMN x INT".into(),
+            sql_mode: 0,
+            effects: vec![],
+        })
+    };
+    let mut script = transactions(&[(&table, 0..2)]);
+    script.extend([begin(100), ddl(), LogRecord::Abort, begin(100), ddl(), commit(200)]);
+    script.extend([begin(200), ddl(), rows(&table, 2..4), commit(300)]);
+    let mut reader = reader(script, vec![], no_bounds()).await;
+    assert_eq!(steps(&mut reader, true).await, ["w2@100", "ddl", "w0@200", "ddl", "w2@300", "idle"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn tables_read_at_an_exact_position_skip_what_is_at_or_before_it() {
     let (table, unwanted) = (unique_table(1, "exact"), unique_table(2, "unwanted"));

@@ -68,6 +68,34 @@ async fn ddl_happens_between_the_changes_around_it_and_once_across_crashes() {
     }
 }
 
+/// A process that stalls between the note that a statement begins and the statement isn't the owner any more when it
+/// goes on: what the new owner has applied since stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_taken_over_at_a_statement_does_not_run_it() {
+    for server in TARGETS {
+        let mut scene = Scene::new(server, "zombie", &[TABLE]).await;
+        let old = Arc::new(TableVersion::new(1, scene.table("t").await));
+        let script = script(&old);
+        let stall = scene.faults.stall_before("TRUNCATE");
+        let run = Run::new(ApplyMode::Transaction);
+        {
+            let zombie = run.to_end(&scene, &script);
+            tokio::pin!(zombie);
+            tokio::select! {
+                ended = &mut zombie => panic!("{server}: it ended before the statement: {ended:?}"),
+                () = stall.reached.notified() => {}
+            }
+            run.to_end(&scene, &script).await.unwrap();
+            stall.ended.notify_one();
+            let error = zombie.await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Fenced, "{server}: {}", error.chain());
+        }
+        let expected: Vec<String> = (100..110).map(|id| format!("{id}|0|{id}")).collect();
+        assert_eq!(scene.rows("SELECT * FROM t").await, expected, "{server}");
+        scene.drop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_statement_stops_the_task_and_is_recognised_when_done_by_hand() {
     for server in TARGETS {

@@ -1,9 +1,10 @@
 //! Faults of a target, as data: a writer that fails at a given call.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{
     ConnectorError, ErrorKind, InsertMode, Pressure, Result, StateEntry, StateKey, TablePlan, Writer,
@@ -29,6 +30,14 @@ pub struct Faults {
     calls: AtomicU64,
     planned: Mutex<Vec<(u64, Fault)>>,
     abort: Mutex<CancellationToken>,
+    stall: Mutex<Option<(&'static str, Arc<Stall>)>>,
+}
+
+/// A process that does nothing for a while.
+#[derive(Debug, Default)]
+pub struct Stall {
+    pub reached: Notify,
+    pub ended: Notify,
 }
 
 impl Faults {
@@ -37,6 +46,21 @@ impl Faults {
         self.calls.store(0, Ordering::SeqCst);
         *self.planned.lock().unwrap() = planned;
         *self.abort.lock().unwrap() = abort.clone();
+    }
+
+    /// Whoever comes first to DDL that begins like this stalls before it.
+    pub fn stall_before(&self, sql: &'static str) -> Arc<Stall> {
+        let stall = Arc::new(Stall::default());
+        *self.stall.lock().unwrap() = Some((sql, stall.clone()));
+        stall
+    }
+
+    async fn stall(&self, sql: &str) {
+        let stall = self.stall.lock().unwrap().take_if(|(begins, _)| sql.starts_with(*begins));
+        if let Some((_, stall)) = stall {
+            stall.reached.notify_one();
+            stall.ended.notified().await;
+        }
     }
 
     /// Which fault this call has; a crash never returns.
@@ -57,12 +81,12 @@ impl Faults {
 
 pub struct FaultyWriter {
     inner: Box<dyn Writer>,
-    faults: std::sync::Arc<Faults>,
+    faults: Arc<Faults>,
     open: bool,
 }
 
 impl FaultyWriter {
-    pub fn new(inner: Box<dyn Writer>, faults: std::sync::Arc<Faults>) -> Self {
+    pub fn new(inner: Box<dyn Writer>, faults: Arc<Faults>) -> Self {
         Self { inner, faults, open: false }
     }
 
@@ -152,6 +176,7 @@ impl Writer for FaultyWriter {
 
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
         self.fault().await?;
+        self.faults.stall(sql).await;
         self.inner.execute_ddl(default_schema, sql).await?;
         // The statement has happened; a crash may come before anybody has noted it.
         self.fault().await

@@ -1,10 +1,14 @@
-//! What is known not to be as at the source, and is left out of the comparison.
+//! What is compared: the tables as both sides have them now, without what is known not to be as at the source.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use whimbrel_connector::{ConnectorError, Writer};
-use whimbrel_incr_sync::{ApplyStatus, checkpoint};
+use whimbrel_connector::{AppliedPosition, ConnectorError, ErrorKind, Source, TablePlan, Target, Writer};
+use whimbrel_incr_sync::{ApplyStatus, Following, checkpoint};
 use whimbrel_model::TableName;
+
+use super::{Run, current_plans};
+use crate::failure::Failure;
 
 /// What is known not to be as at the source.
 #[derive(Debug, Default)]
@@ -36,5 +40,43 @@ impl Exceptions {
             held: held.chain(skipped).collect(),
             left_out: left_out.into_iter().map(|one| (one.table, one.columns)).collect(),
         })
+    }
+}
+
+impl Run {
+    /// Tables as both sides have them now: statements of the log may have changed them since the start. One that
+    /// is on its way makes both unlike, so they are looked at when the target is as far as the source was, and
+    /// again while they don't fit.
+    pub(super) async fn compared_plans(
+        &self,
+        following: Option<&Following>,
+    ) -> Result<Vec<Arc<TablePlan>>, Failure> {
+        const LOOKS: u32 = 20;
+        let task = &self.task;
+        let (source, target, rules, selection) = (&task.source, &task.target, &task.rules, &task.selection);
+        let Some(following) = following else {
+            return current_plans(source, target, rules, selection, &Exceptions::default()).await;
+        };
+        let mut looks = 0;
+        loop {
+            let position = Source::catalog(self.task.source.as_ref()).await?.position_after_reads().await?;
+            tokio::select! {
+                passed = following.wait_for(&position) => passed?,
+                () = self.stop.cancelled() => self.refuse_stop()?,
+            }
+            looks += 1;
+            let mut writer = Target::writer(target.as_ref(), &self.home.id, self.epoch).await?;
+            let status = following.status();
+            let exceptions = Exceptions::of_task(writer.as_mut(), &status).await?;
+            match current_plans(source, target, rules, selection, &exceptions).await {
+                Err(failure)
+                    if looks < LOOKS
+                        && matches!(
+                            failure.error.kind,
+                            ErrorKind::SchemaMismatch | ErrorKind::UnknownTable
+                        ) => {}
+                found => return found,
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod ddl;
 mod incremental;
 mod log;
 pub mod objects;
+mod patience;
 mod plans;
 mod schema;
 mod selected;
@@ -24,17 +25,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use whimbrel_connector::{AppliedPosition, ConnectorError, ErrorKind, FailPoint, Source, TablePlan, Target};
+use whimbrel_connector::{ConnectorError, ErrorKind, FailPoint, Source, Target};
 use whimbrel_filter::{SelectedSource, Selection, ViewNote};
 use whimbrel_full_import::{Existing, FullImport, ImportOptions, ImportReport};
 use whimbrel_full_verification::VerifyReport;
 use whimbrel_incr_sync::Following;
 use whimbrel_model::{TableName, TableSchema};
 
-use self::compared::Exceptions;
 use self::incremental::{Incremental, Owned, Tables};
 use self::log::Log;
 use self::objects::Objects;
+use self::patience::Patience;
 use self::plans::unseen;
 pub use self::plans::{current_plans, selection};
 use self::schema::MigratedTable;
@@ -228,7 +229,8 @@ impl Run {
         let checked = self.precheck().await?;
         let start = self.start_point(&checked).await?;
         self.positions.start = Some(start.position.clone());
-        let epoch = self.task.target.take_over(&self.home.id).await?;
+        let take_over = async || Ok(self.task.target.take_over(&self.home.id).await?);
+        let epoch = self.patience().with(take_over).await?;
         FailPoint::EpochTaken.reached();
         self.epoch = epoch;
         self.desk.taken_over(epoch);
@@ -249,9 +251,10 @@ impl Run {
             tracing::info!(object = note.object, "{}", note.text);
         }
         let mut objects = Objects::new(self.task.clone(), &self.home.id, epoch, self.board.clone());
-        objects.before_tables(&checked).await?;
+        self.patience().with(async || objects.before_tables(&checked).await).await?;
         let server = (&checked.target, &merging);
-        let tables = schema::prepare(&self.task, &self.home.id, epoch, &views, server).await?;
+        let prepare = async || schema::prepare(&self.task, &self.home.id, epoch, &views, server).await;
+        let tables = self.patience().with(prepare).await?;
         self.show_tables(&tables);
         self.time("schema", began);
         let result =
@@ -270,14 +273,20 @@ impl Run {
         let fresh = self.home.start_tables()?.is_none();
         let needs = self.task.needs(fresh);
         let task = &self.task;
-        let mut checked =
-            precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await?;
+        let patience = self.patience().unless(fresh);
+        let check =
+            async || precheck::run(&task.source, &task.target, &task.rules, task.filters(), needs).await;
+        let mut checked = patience.with(check).await?;
         checked.add_proof(self.task.args.home.as_deref());
         task.examine_merging(&mut checked, fresh).await?;
         checked.print();
         checked.refuse_errors()?;
-        self.task.examine_target(&mut checked, fresh).await?;
+        patience.with(async || task.examine_target(&mut checked, fresh).await).await?;
         Ok(checked)
+    }
+
+    fn patience(&self) -> Patience<'_> {
+        Patience::new(&self.board, &self.stop)
     }
 
     /// Position and tables at the begin of the task: fixed once, kept for ever.
@@ -336,12 +345,13 @@ impl Run {
         };
         let Some(log) = log else {
             schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
-            objects.after_tables(checked).await?;
+            self.patience().with(async || objects.after_tables(checked).await).await?;
             let exit = self.verify_alone(checked).await?;
-            objects.end(checked, tables, &self.home.switchover_file()).await?;
+            self.end_objects(objects, checked, tables).await?;
             return Ok(exit);
         };
-        let overlap_until = schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await?;
+        let end = async || schema::overlap_end(&self.task, &self.home.id, epoch, imported.as_ref()).await;
+        let overlap_until = self.patience().with(end).await?;
         self.positions.import_end = Some(overlap_until.clone());
         let start = self.positions.start.clone().unwrap_or_else(|| overlap_until.clone());
         let bounds = (start, overlap_until);
@@ -356,12 +366,23 @@ impl Run {
         caught_up?;
         self.refuse_stop()?;
         schema::add_foreign_keys(&self.task, &self.home.id, epoch, tables).await?;
-        objects.after_tables(checked).await?;
+        self.patience().with(async || objects.after_tables(checked).await).await?;
         self.time("incr", began);
-        objects.before_following(checked, &self.home.switchover_file()).await?;
+        let file = self.home.switchover_file();
+        self.patience().with(async || objects.before_following(checked, &file).await).await?;
         let exit = self.follow(checked, &incremental, log).await?;
-        objects.end(checked, tables, &self.home.switchover_file()).await?;
+        self.end_objects(objects, checked, tables).await?;
         Ok(exit)
+    }
+
+    async fn end_objects(
+        &self,
+        objects: &mut Objects,
+        checked: &Prechecked,
+        tables: &[MigratedTable],
+    ) -> Result<(), Failure> {
+        let file = self.home.switchover_file();
+        self.patience().with(async || objects.end(checked, tables, &file).await).await
     }
 
     /// Applies what comes while the verification runs and, with `--follow`, until a signal.
@@ -466,45 +487,12 @@ impl Run {
         Ok(self.take_verification(&found))
     }
 
-    /// Tables as both sides have them now: statements of the log may have changed them since the start. One that
-    /// is on its way makes both unlike, so they are looked at when the target is as far as the source was, and
-    /// again while they don't fit.
-    async fn compared_plans(&self, following: Option<&Following>) -> Result<Vec<Arc<TablePlan>>, Failure> {
-        const LOOKS: u32 = 20;
-        let task = &self.task;
-        let (source, target, rules, selection) = (&task.source, &task.target, &task.rules, &task.selection);
-        let Some(following) = following else {
-            return current_plans(source, target, rules, selection, &Exceptions::default()).await;
-        };
-        let mut looks = 0;
-        loop {
-            let position = Source::catalog(self.task.source.as_ref()).await?.position_after_reads().await?;
-            tokio::select! {
-                passed = following.wait_for(&position) => passed?,
-                () = self.stop.cancelled() => self.refuse_stop()?,
-            }
-            looks += 1;
-            let mut writer = Target::writer(target.as_ref(), &self.home.id, self.epoch).await?;
-            let status = following.status();
-            let exceptions = Exceptions::of_task(writer.as_mut(), &status).await?;
-            match current_plans(source, target, rules, selection, &exceptions).await {
-                Err(failure)
-                    if looks < LOOKS
-                        && matches!(
-                            failure.error.kind,
-                            ErrorKind::SchemaMismatch | ErrorKind::UnknownTable
-                        ) => {}
-                found => return found,
-            }
-        }
-    }
-
     async fn verification(
         &self,
         checked: &Prechecked,
         following: Option<Following>,
     ) -> Result<verification::Setup, Failure> {
-        let plans = self.compared_plans(following.as_ref()).await?;
+        let plans = self.patience().with(async || self.compared_plans(following.as_ref()).await).await?;
         let corrections = self.task.args.corrections.clone();
         Ok(verification::Setup {
             source: self.task.selected_source(),

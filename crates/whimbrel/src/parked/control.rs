@@ -10,11 +10,13 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
 use whimbrel_connector::{ConnectorError, ErrorKind, Result, Target};
 use whimbrel_incr_sync::Control;
 
@@ -25,35 +27,35 @@ use crate::failure::Failure;
 const SOCKET: &str = "control";
 /// Longest request; a person's statement is in it.
 const LONGEST: u64 = 1 << 20;
+/// How long a request waits for the applying of changes. It pauses between two steps of a task, mostly for moments.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the running task knows, to answer with.
 #[derive(Debug)]
 pub struct Desk {
     target: Endpoint,
     task: String,
-    state: Mutex<DeskState>,
+    /// Since the task was taken over.
+    epoch: Mutex<Option<u64>>,
+    /// While changes are applied.
+    applying: watch::Sender<Option<mpsc::Sender<Control>>>,
 }
 
-#[derive(Debug, Default)]
-struct DeskState {
-    /// Since the task was taken over.
-    epoch: Option<u64>,
-    /// While changes are applied.
-    applying: Option<mpsc::Sender<Control>>,
-}
+/// The applying came to its end before it came to the request.
+struct Ended;
 
 impl Desk {
     pub fn new(target: Endpoint, task: &str) -> Self {
-        Self { target, task: task.to_owned(), state: Mutex::default() }
+        Self { target, task: task.to_owned(), epoch: Mutex::default(), applying: watch::Sender::new(None) }
     }
 
     pub fn taken_over(&self, epoch: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).epoch = Some(epoch);
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
     }
 
     /// Where requests go from here on.
     pub fn applying(&self, control: Option<mpsc::Sender<Control>>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).applying = control;
+        self.applying.send_replace(control);
     }
 
     async fn answer(&self, request: Request) -> Answer {
@@ -64,78 +66,56 @@ impl Desk {
     }
 
     async fn settle(&self, request: Request) -> Result<Answer> {
-        let (epoch, applying) = {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (state.epoch, state.applying.clone())
-        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let named = match self.find(&request).await? {
+                Ok(named) => named,
+                Err(answer) => return Ok(answer),
+            };
+            let control = self.applying_by(deadline).await?;
+            let settled = match named {
+                Named::Row(item) => settle_row(&control, request.clone(), item).await,
+                Named::Statement(sequence) => settle_statement(&control, request.clone(), sequence).await,
+            };
+            match settled {
+                Ok(answer) => return Ok(answer),
+                Err(Ended) if Instant::now() < deadline => {}
+                Err(Ended) => return Err(self.not_now("it has stopped applying changes")),
+            }
+        }
+    }
+
+    /// What the request is about, or its answer where nothing has to be applied for it.
+    async fn find(&self, request: &Request) -> Result<std::result::Result<Named, Answer>> {
+        let epoch = *self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(epoch) = epoch else { return Err(self.not_now("it is starting")) };
         let target: &dyn Target = self.target.as_ref();
         let items = item::all(target.writer(&self.task, epoch).await?.as_mut()).await?;
-        let (id, edit) = match &request {
-            Request::List => return Ok(Answer::Items { items }),
+        let (id, edit) = match request {
+            Request::List => return Ok(Err(Answer::Items { items })),
             Request::Retry { id } | Request::Skip { id } => (id, None),
             Request::Edit { id, sql } => (id, Some(sql)),
         };
-        let Some(named) = named(id, &items) else { return Ok(Answer::Unknown) };
-        if let Some(objection) = edit.and_then(|sql| objection(sql, matches!(named, Named::Row(_)))) {
-            return Err(ConnectorError::new(ErrorKind::Configuration, "--sql", objection));
-        }
-        let control = applying.ok_or_else(|| self.not_now("it doesn't apply changes at the moment"))?;
-        match named {
-            Named::Row(item) => self.settle_row(&control, request, item).await,
-            Named::Statement(sequence) => self.settle_statement(&control, request, sequence).await,
+        let Some(named) = named(id, &items) else { return Ok(Err(Answer::Unknown)) };
+        match edit.and_then(|sql| objection(sql, matches!(named, Named::Row(_)))) {
+            Some(objection) => Err(ConnectorError::new(ErrorKind::Configuration, "--sql", objection)),
+            None => Ok(Ok(named)),
         }
     }
 
-    async fn settle_row(
-        &self,
-        control: &mpsc::Sender<Control>,
-        request: Request,
-        item: Vec<u8>,
-    ) -> Result<Answer> {
-        Ok(match request {
-            Request::Retry { .. } => {
-                Answer::of_row(self.ask(control, |reply| Control::RetryParked { item, reply }).await?)
+    /// The way to the applying, which is waited for.
+    async fn applying_by(&self, deadline: Instant) -> Result<mpsc::Sender<Control>> {
+        let mut applying = self.applying.subscribe();
+        loop {
+            let control = applying.borrow_and_update().clone();
+            if let Some(control) = control.filter(|control| !control.is_closed()) {
+                return Ok(control);
             }
-            Request::Edit { sql, .. } => {
-                Answer::of_row(self.ask(control, |reply| Control::EditParked { item, sql, reply }).await?)
+            match timeout_at(deadline, applying.changed()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(self.not_now("it doesn't apply changes at the moment")),
             }
-            _ => match self.ask(control, |reply| Control::SkipParked { item, reply }).await? {
-                Ok(true) => {
-                    Answer::Done { text: "the row is given up; the target stays as it is".to_owned() }
-                }
-                Ok(false) => Answer::Unknown,
-                Err(error) => Answer::failed(&error),
-            },
-        })
-    }
-
-    async fn settle_statement(
-        &self,
-        control: &mpsc::Sender<Control>,
-        request: Request,
-        sequence: u64,
-    ) -> Result<Answer> {
-        let decided = match request {
-            Request::Retry { .. } => {
-                self.ask(control, |reply| Control::RetryStatement { sequence, reply }).await?
-            }
-            Request::Edit { sql, .. } => {
-                self.ask(control, |reply| Control::EditStatement { sequence, sql, reply }).await?
-            }
-            _ => self.ask(control, |reply| Control::SkipStatement { sequence, reply }).await?,
-        };
-        Ok(Answer::of_statement(decided))
-    }
-
-    async fn ask<T>(
-        &self,
-        control: &mpsc::Sender<Control>,
-        request: impl FnOnce(oneshot::Sender<T>) -> Control,
-    ) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        control.send(request(reply)).await.map_err(|_| self.not_now("it has stopped applying changes"))?;
-        answer.await.map_err(|_| self.not_now("it has stopped applying changes"))
+        }
     }
 
     fn not_now(&self, why: &str) -> ConnectorError {
@@ -146,6 +126,53 @@ impl Desk {
         )
         .with_hint("try again in a moment")
     }
+}
+
+async fn settle_row(
+    control: &mpsc::Sender<Control>,
+    request: Request,
+    item: Vec<u8>,
+) -> std::result::Result<Answer, Ended> {
+    Ok(match request {
+        Request::Retry { .. } => {
+            Answer::of_row(hand_over(control, |reply| Control::RetryParked { item, reply }).await?)
+        }
+        Request::Edit { sql, .. } => {
+            Answer::of_row(hand_over(control, |reply| Control::EditParked { item, sql, reply }).await?)
+        }
+        _ => match hand_over(control, |reply| Control::SkipParked { item, reply }).await? {
+            Ok(true) => Answer::Done { text: "the row is given up; the target stays as it is".to_owned() },
+            Ok(false) => Answer::Unknown,
+            Err(error) => Answer::failed(&error),
+        },
+    })
+}
+
+async fn settle_statement(
+    control: &mpsc::Sender<Control>,
+    request: Request,
+    sequence: u64,
+) -> std::result::Result<Answer, Ended> {
+    let decided = match request {
+        Request::Retry { .. } => {
+            hand_over(control, |reply| Control::RetryStatement { sequence, reply }).await?
+        }
+        Request::Edit { sql, .. } => {
+            hand_over(control, |reply| Control::EditStatement { sequence, sql, reply }).await?
+        }
+        _ => hand_over(control, |reply| Control::SkipStatement { sequence, reply }).await?,
+    };
+    Ok(Answer::of_statement(decided))
+}
+
+/// Incr-Sync answers whatever it begins, so a request that isn't answered can be handed over again.
+async fn hand_over<T>(
+    control: &mpsc::Sender<Control>,
+    request: impl FnOnce(oneshot::Sender<T>) -> Control,
+) -> std::result::Result<T, Ended> {
+    let (reply, answer) = oneshot::channel();
+    control.send(request(reply)).await.map_err(|_| Ended)?;
+    answer.await.map_err(|_| Ended)
 }
 
 /// The open socket. Closed and removed when this is dropped.

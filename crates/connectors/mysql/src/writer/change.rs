@@ -109,19 +109,17 @@ impl MysqlWriter {
     pub(super) async fn truncate_table(&mut self, plan: &TablePlan) -> Result<()> {
         self.outside_transaction("truncating a table")?;
         let name = &plan.target.name;
-        self.session.start();
-        self.session.sql.extend_from_slice(b"TRUNCATE TABLE ");
-        push_table(&mut self.session.sql, name);
-        let truncated = self.session.run("truncating a table", &name.table).await;
+        let mut sql = b"TRUNCATE TABLE ".to_vec();
+        push_table(&mut sql, name);
+        let truncated = self.run_fenced(&name.table, &sql).await;
         // 1701, 1217: another table's foreign key refers to it.
         let Err(error) = truncated else { return Ok(()) };
         if !super::has_server_code(&error, &[1701, 1217, 1451]) {
             return Err(error);
         }
-        self.session.start();
-        self.session.sql.extend_from_slice(b"DELETE FROM ");
-        push_table(&mut self.session.sql, name);
-        self.session.run("emptying a table", &name.table).await.map(drop)
+        sql = b"DELETE FROM ".to_vec();
+        push_table(&mut sql, name);
+        self.run_fenced(&name.table, &sql).await
     }
 
     pub(super) fn outside_transaction(&self, doing: &str) -> Result<()> {

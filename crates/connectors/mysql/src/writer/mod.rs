@@ -2,7 +2,8 @@
 //!
 //! Statements are text, formatted from the batch into one reused buffer. What a value looks like is in
 //! [`crate::sql::literal`]; how an insert mode is done in `insert.rs`, and how rows are loaded as a file in `load.rs`;
-//! transactions and round trips in `session.rs`; the state tables and their fence in `state.rs`.
+//! transactions and round trips in `session.rs`; the state tables and their fence in `state.rs`; DDL behind that fence, and
+//! what is left of it when connections break, in `ddl.rs`.
 //!
 //! What it guarantees: the target changes no value silently (strict mode, UTC, no numbers made up for zero); a
 //! failed call leaves an open transaction as it was; an upsert never touches a row with another row key.
@@ -11,6 +12,7 @@
 //! must be able to hold the source's values.
 
 mod change;
+mod ddl;
 mod fetch;
 mod insert;
 mod load;
@@ -64,24 +66,6 @@ impl MysqlWriter {
         };
         state::enter_lane(&mut session, task, epoch, lane).await?;
         Ok(Self { session, task: task.to_owned(), epoch, lane, gauges: Gauges::new() })
-    }
-
-    /// On one connection: where it breaks between two statements, the next one fails.
-    async fn run_with_settings(
-        &mut self,
-        default_schema: &str,
-        settings: &[String],
-        sql: &str,
-    ) -> Result<()> {
-        for setting in settings {
-            self.session.start();
-            self.session.sql.extend_from_slice(setting.as_bytes());
-            self.session.run("setting up the session for DDL", "").await?;
-        }
-        self.session.start();
-        self.session.sql.extend_from_slice(sql.as_bytes());
-        let endpoint = self.session.endpoint.clone();
-        self.session.run_ddl(if default_schema.is_empty() { &endpoint } else { default_schema }).await
     }
 
     fn list_form(&self) -> ListForm {
@@ -143,11 +127,7 @@ impl Writer for MysqlWriter {
     async fn execute_ddl(&mut self, default_schema: &str, sql: &str) -> Result<()> {
         self.outside_transaction("running DDL")?;
         self.session.use_schema(default_schema).await?;
-        self.session.start();
-        self.session.sql.extend_from_slice(sql.as_bytes());
-        let endpoint = self.session.endpoint.clone();
-        let object = if default_schema.is_empty() { &endpoint } else { default_schema };
-        self.session.run_ddl(object).await
+        self.run_ddl(default_schema, sql).await
     }
 
     async fn execute_ddl_with(&mut self, default_schema: &str, settings: &[String], sql: &str) -> Result<()> {

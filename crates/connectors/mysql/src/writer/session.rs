@@ -112,6 +112,11 @@ impl Session {
         })
     }
 
+    /// Another session at the same server.
+    pub(super) async fn beside(&self) -> Result<Self> {
+        Self::connect(self.options.clone(), &self.endpoint).await
+    }
+
     pub(super) fn in_transaction(&self) -> bool {
         matches!(self.transaction, Transaction::Begun | Transaction::Open)
     }

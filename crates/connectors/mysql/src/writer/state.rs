@@ -17,7 +17,8 @@
 //!
 //! - If the lane's row is gone, the epoch is NULL, which the column refuses (1048): [`ErrorKind::Fenced`].
 //! - If it is there, the transaction holds its lock until it ends. [`take_over`] deletes the rows of all lanes, so it
-//!   waits for every transaction that has written state, and once it has committed, no older writer can.
+//!   waits for every transaction that has written state, and once it has committed, no older writer can. It waits for DDL by
+//!   the same rows (`ddl.rs`).
 //! - Lanes don't wait for each other, because each locks its own row. A shared lock on one row would do for InnoDB, but
 //!   OceanBase takes `LOCK IN SHARE MODE` as an exclusive lock (measured on seekdb 1.4).
 //! - OceanBase takes no lock for a `FOR UPDATE` within an INSERT (measured: the first execution does, those from the
@@ -65,7 +66,7 @@ pub(super) fn fenced(endpoint: &str) -> ConnectorError {
 /// of older owners, and returns the new epoch (1 for a new task).
 ///
 /// # Errors
-/// [`ErrorKind::TransactionConflict`] where a transaction of an older owner lasts longer than the server's lock wait:
+/// [`ErrorKind::TransactionConflict`] where a transaction or DDL of an older owner lasts longer than the server's lock wait:
 /// try again. [`ErrorKind::Configuration`] for a name that is too long or tables of another format.
 pub async fn take_over(options: &ConnectOptions, endpoint: &str, task: &str) -> Result<u64> {
     check_length(endpoint, "the task's name", task.as_bytes(), TASK_BYTES)?;
@@ -150,20 +151,13 @@ impl MysqlWriter {
         let lock_first = self.session.version.flavor == Flavor::OceanBase;
         if lock_first {
             sql.extend_from_slice(b"SELECT epoch FROM whimbrel.owner WHERE ");
-            self.push_lane(&mut sql);
+            self.push_lane(&mut sql, self.lane);
             sql.extend_from_slice(b" FOR UPDATE;");
         }
-        sql.extend_from_slice(b"INSERT INTO whimbrel.state (task,kind,item,epoch,payload) VALUES (");
-        push_bytes(&mut sql, self.task.as_bytes());
-        sql.push(b',');
-        push_bytes(&mut sql, key.kind.as_bytes());
-        sql.push(b',');
-        push_bytes(&mut sql, &key.item);
-        sql.extend_from_slice(b",(SELECT epoch FROM whimbrel.owner WHERE ");
-        self.push_lane(&mut sql);
-        sql.extend_from_slice(b" FOR UPDATE),");
-        push_bytes(&mut sql, payload);
-        sql.extend_from_slice(b") ON DUPLICATE KEY UPDATE epoch=VALUES(epoch),payload=VALUES(payload);");
+        let mut owner = Vec::new();
+        self.push_lane(&mut owner, self.lane);
+        owner.extend_from_slice(b" FOR UPDATE");
+        self.push_put(&mut sql, key, &owner, payload);
         if sql.len() > self.session.max_packet / 2 {
             let message =
                 format!("a state entry of {} bytes is larger than the server accepts", payload.len());
@@ -186,7 +180,7 @@ impl MysqlWriter {
 
     pub(super) async fn delete_state(&mut self, key: &StateKey) -> Result<()> {
         let mut lane = Vec::new();
-        self.push_lane(&mut lane);
+        self.push_lane(&mut lane, self.lane);
         let mut entry = Vec::new();
         self.push_entry(&mut entry, &key.kind);
         entry.extend_from_slice(b" AND item=");
@@ -243,11 +237,27 @@ impl MysqlWriter {
         Ok(entries.collect())
     }
 
-    fn push_lane(&self, sql: &mut Vec<u8>) {
+    /// Writes an entry if there is such a row of the owner table.
+    pub(super) fn push_put(&self, sql: &mut Vec<u8>, key: &StateKey, owner: &[u8], payload: &[u8]) {
+        sql.extend_from_slice(b"INSERT INTO whimbrel.state (task,kind,item,epoch,payload) VALUES (");
+        push_bytes(sql, self.task.as_bytes());
+        sql.push(b',');
+        push_bytes(sql, key.kind.as_bytes());
+        sql.push(b',');
+        push_bytes(sql, &key.item);
+        sql.extend_from_slice(b",(SELECT epoch FROM whimbrel.owner WHERE ");
+        sql.extend_from_slice(owner);
+        sql.extend_from_slice(b"),");
+        push_bytes(sql, payload);
+        sql.extend_from_slice(b") ON DUPLICATE KEY UPDATE epoch=VALUES(epoch),payload=VALUES(payload);");
+    }
+
+    /// Which row of the owner table.
+    pub(super) fn push_lane(&self, sql: &mut Vec<u8>, lane: u64) {
         sql.extend_from_slice(b"task=");
         push_bytes(sql, self.task.as_bytes());
         sql.extend_from_slice(b" AND lane=");
-        push_u64(sql, self.lane);
+        push_u64(sql, lane);
         sql.extend_from_slice(b" AND epoch=");
         push_u64(sql, self.epoch);
     }
