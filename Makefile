@@ -27,8 +27,8 @@ fuzz:          ## fuzz every target for MINUTES (1) each
 simulate:      ## run SEEDS (10000) schedules of the simulation from FROM (1) on; see docs/dev/simulation.md
 	cargo run --quiet --locked -p whimbrel-simulation --bin simulate -- $(or $(FROM),1) $(or $(SEEDS),10000)
 
-mutations:     ## try the simulation with each deliberate bug, up to SEEDS (2000) schedules; see docs/dev/simulation.md
-	cargo run --quiet --locked -p whimbrel-simulation --features mutations --bin mutations -- $(or $(SEEDS),2000)
+mutations:     ## try the simulation with each deliberate bug, up to SEEDS (6000) schedules; see docs/dev/simulation.md
+	cargo run --quiet --locked -p whimbrel-simulation --features mutations --bin mutations -- $(or $(SEEDS),6000)
 
 servers:       ## start the servers of the tests
 	dev/servers up $$(dev/servers list)
