@@ -74,6 +74,16 @@ pub trait Target: Send + Sync {
     /// the last) and returns the new epoch. Writers of older epochs can't commit state from then on.
     async fn take_over(&self, task: &str) -> Result<u64>;
 
+    /// Removes a task and all its state, where its owner is still of this epoch. Its writers can't commit state any
+    /// more; one that has a transaction open is waited for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Fenced`] where another process has taken over. [`ErrorKind::Unsupported`] where the connector can't.
+    async fn forget(&self, task: &str, _epoch: u64) -> Result<()> {
+        let object = format!("{}, task {task}", self.name());
+        Err(ConnectorError::new(ErrorKind::Unsupported, object, "tasks can't be forgotten there"))
+    }
+
     /// The statement that makes one row of the target what the source has, for people to read and run.
     ///
     /// `wanted` is the source's row (in the plan's source layout), `found` the target's (in the layout of

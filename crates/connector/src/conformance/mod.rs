@@ -159,6 +159,7 @@ macro_rules! conformance_suite {
             writer: structures_change_and_tables_are_emptied,
             state: entries_live_and_die_with_their_transaction,
             state: entries_are_listed_by_prefix,
+            state: a_task_that_is_forgotten_leaves_nothing,
             state: a_task_that_was_taken_over_can_not_commit,
             state: taking_over_waits_for_open_transactions,
             state: a_task_that_was_taken_over_can_not_change_structures,

@@ -112,6 +112,22 @@ pub async fn a_task_that_was_taken_over_can_not_commit(playground: &dyn Playgrou
     assert_eq!(must(new.state_get(&key).await).as_deref(), Some(&b"new"[..]));
 }
 
+/// Nothing of it is there for whoever has the name next; an older owner can't forget it.
+pub async fn a_task_that_is_forgotten_leaves_nothing(playground: &dyn Playground) {
+    let (old, _) = own(playground).await;
+    let (epoch, mut writer) = own(playground).await;
+    let (task, key) = (task(playground), StateKey::new("checkpoint", b"k"));
+    must(writer.state_put(&key, b"v").await);
+    let refused = playground.target().forget(&task, old).await;
+    assert_eq!(refused.expect_err("another owner").kind, ErrorKind::Fenced);
+    assert!(must(writer.state_get(&key).await).is_some(), "nothing was forgotten");
+    must(playground.target().forget(&task, epoch).await);
+    assert_eq!(writer.state_put(&key, b"late").await.expect_err("fenced").kind, ErrorKind::Fenced);
+    let (anew, mut next) = own(playground).await;
+    assert_eq!(anew, 1);
+    assert_eq!(must(next.state_get(&key).await), None);
+}
+
 /// Once a take-over has returned, no transaction of an older epoch that wrote state is still open: either it was
 /// waited for, or it can't commit.
 pub async fn taking_over_waits_for_open_transactions(playground: &dyn Playground) {

@@ -103,6 +103,10 @@ impl Target for MysqlEndpoint {
         writer::take_over(&self.options, &self.name, task).await
     }
 
+    async fn forget(&self, task: &str, epoch: u64) -> Result<()> {
+        writer::forget(&self.options, &self.name, task, epoch).await
+    }
+
     fn correction(
         &self,
         plan: &TablePlan,

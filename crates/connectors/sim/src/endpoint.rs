@@ -85,6 +85,22 @@ impl Target for SimEndpoint {
         Ok(epoch)
     }
 
+    async fn forget(&self, task: &str, epoch: u64) -> Result<()> {
+        let after = self.0.enter("forget", format!("{task} {epoch}")).await?;
+        {
+            let open = Open::begin(&self.0);
+            let token = Token::Epoch(task.to_owned());
+            self.0.lock(open.id, &token, Mode::Exclusive, TAKE_OVER_PATIENCE).await?;
+            let mut db = self.0.db();
+            if db.epochs.get(task) != Some(&epoch) {
+                return Err(ConnectorError::new(ErrorKind::Fenced, task, "another process has taken over"));
+            }
+            db.epochs.remove(task);
+            db.state.retain(|(owner, _), _| owner != task);
+        }
+        self.0.leave(after).await
+    }
+
     fn correction(
         &self,
         plan: &TablePlan,

@@ -67,7 +67,7 @@ pub async fn run(args: ProveArgs) -> Result<Exit, Failure> {
     let scratch = Scratch::create(target.as_ref(), TargetProfile::new(&server), &unique())
         .await
         .map_err(Failure::precheck)?;
-    let proved = prove_in(scratch, &subjects, &stop, &mut proof).await;
+    let proved = prove_in(target.as_ref(), scratch, &subjects, &stop, &mut proof).await;
     match args.format {
         ProofFormat::Text => print!("{}", proof.text()),
         ProofFormat::Json => println!("{}", json(&proof)?),
@@ -87,6 +87,7 @@ pub async fn run(args: ProveArgs) -> Result<Exit, Failure> {
 
 /// Tries one type after the other until all are done or somebody wants to stop; then the scratch schema goes.
 async fn prove_in(
+    target: &dyn Target,
     mut scratch: Scratch,
     subjects: &[Subject],
     stop: &CancellationToken,
@@ -106,7 +107,7 @@ async fn prove_in(
         }
     }
     let schema = scratch.schema().to_owned();
-    let removed = scratch.remove().await;
+    let removed = scratch.remove(target).await;
     match (failed, removed) {
         (Some(error), _) => Err(error.into()),
         (None, Err(error)) => {

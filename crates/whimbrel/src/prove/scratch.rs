@@ -31,7 +31,9 @@ const VALUE: usize = 1;
 
 /// The scratch schema and what works in it.
 pub struct Scratch {
+    /// The task's name too.
     schema: String,
+    epoch: u64,
     profile: TargetProfile,
     writer: Box<dyn Writer>,
     reader: Box<dyn SnapshotReader>,
@@ -57,7 +59,7 @@ impl Scratch {
             }
         })?;
         let (reader, catalog) = (target.snapshot_reader().await?, target.catalog().await?);
-        Ok(Self { schema, profile, writer, reader, catalog, tables: 0 })
+        Ok(Self { schema, epoch, profile, writer, reader, catalog, tables: 0 })
     }
 
     pub fn schema(&self) -> &str {
@@ -65,17 +67,11 @@ impl Scratch {
     }
 
     /// Drops the schema and the task's state.
-    pub async fn remove(mut self) -> Result<()> {
+    pub async fn remove(mut self, target: &dyn Target) -> Result<()> {
         self.writer.rollback().await?;
-        let task: String = self.schema.bytes().map(|byte| format!("{byte:02x}")).collect();
-        for sql in [
-            format!("DROP DATABASE IF EXISTS {}", render::quoted(&self.schema)),
-            format!("DELETE FROM whimbrel.state WHERE task=x'{task}'"),
-            format!("DELETE FROM whimbrel.owner WHERE task=x'{task}'"),
-        ] {
-            self.writer.execute_ddl("", &sql).await?;
-        }
-        Ok(())
+        let sql = format!("DROP DATABASE IF EXISTS {}", render::quoted(&self.schema));
+        self.writer.execute_ddl("", &sql).await?;
+        target.forget(&self.schema, self.epoch).await
     }
 
     /// Tries all values of a type.

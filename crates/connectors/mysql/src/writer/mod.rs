@@ -33,7 +33,7 @@ use crate::wire::{ConnectOptions, WireError};
 
 use pressure::Gauges;
 use session::Session;
-pub use state::take_over;
+pub use state::{forget, take_over};
 
 /// Writes to a MySQL, MariaDB or OceanBase server for one task. The contract is the trait's.
 #[derive(Debug)]

@@ -89,6 +89,30 @@ pub async fn take_over(options: &ConnectOptions, endpoint: &str, task: &str) -> 
         .ok_or_else(|| ConnectorError::new(ErrorKind::Other, endpoint, "the task's epoch isn't there"))
 }
 
+/// Removes a task of this epoch with its state; its writers' lanes go first, and each waits for its transaction.
+///
+/// # Errors
+/// [`ErrorKind::Fenced`] where the task has another epoch, or isn't there.
+pub async fn forget(options: &ConnectOptions, endpoint: &str, task: &str, epoch: u64) -> Result<()> {
+    let mut connection = session::prepare(options, endpoint, &session::WRITER).await?;
+    let failed = |error| statement_error(endpoint, "forgetting a task", error);
+    let name = hex(task.as_bytes());
+    connection.query_drop("BEGIN").await.map_err(failed)?;
+    let own =
+        format!("SELECT epoch FROM whimbrel.owner WHERE task={name} AND lane=0 AND epoch={epoch} FOR UPDATE");
+    if connection.query_first(&own).await.map_err(failed)?.is_none() {
+        // The transaction ends with the connection.
+        return Err(fenced(endpoint));
+    }
+    for table in ["owner", "state"] {
+        let sql = format!("DELETE FROM whimbrel.{table} WHERE task={name}");
+        connection.query_drop(&sql).await.map_err(failed)?;
+    }
+    connection.query_drop("COMMIT").await.map_err(failed)?;
+    connection.close().await;
+    Ok(())
+}
+
 async fn create_tables(connection: &mut Connection, endpoint: &str) -> Result<()> {
     let comments = "SELECT TABLE_COMMENT FROM information_schema.TABLES \
                     WHERE TABLE_SCHEMA='whimbrel' AND TABLE_NAME IN ('owner','state')";
