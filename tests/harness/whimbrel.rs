@@ -228,13 +228,18 @@ impl Running {
     pub async fn comes_to(&mut self, what: &str, wanted: impl Fn(&Json) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if self.status().await.is_some_and(|status| wanted(&status)) {
+            let status = self.status().await;
+            if status.as_ref().is_some_and(&wanted) {
                 return true;
             }
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return false;
             }
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{}", self.output());
+            assert!(
+                Instant::now() < deadline,
+                "not within {PATIENCE:?}: {what}; status {status:?}\n{}",
+                self.output()
+            );
             tokio::time::sleep(POLL).await;
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::time::timeout;
 use whimbrel_connector::{AppliedPosition, ConnectorError, ErrorKind, Result};
 use whimbrel_model::Position;
@@ -25,12 +25,18 @@ pub struct Following {
     moved: Notify,
 }
 
-/// Whoever watched no longer does: another one has to.
-struct Watching<'a>(&'a Notify);
+/// Watches the status for all that wait. Whoever watched no longer does: another one has to, and is woken when it can, not
+/// before: it would find the place taken, and then nobody watched.
+struct Watching<'a> {
+    status: Option<MutexGuard<'a, watch::Receiver<ApplyStatus>>>,
+    moved: &'a Notify,
+}
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.0.notify_waiters();
+        if self.status.take().is_some() {
+            self.moved.notify_waiters();
+        }
     }
 }
 
@@ -51,19 +57,19 @@ impl Following {
             // Listening begins before the look, so that no change in between is missed.
             let mut moved = std::pin::pin!(self.moved.notified());
             moved.as_mut().enable();
-            if let Ok(mut watched) = self.watched.try_lock() {
-                let _watching = Watching(&self.moved);
-                if reached(&watched.borrow_and_update()) {
-                    return true;
-                }
-                if watched.changed().await.is_err() {
-                    return reached(&self.status.borrow());
-                }
-            } else {
+            let mut watching = Watching { status: self.watched.try_lock().ok(), moved: &self.moved };
+            let Some(watched) = watching.status.as_mut() else {
                 if reached(&self.status.borrow()) {
                     return true;
                 }
                 moved.await;
+                continue;
+            };
+            if reached(&watched.borrow_and_update()) {
+                return true;
+            }
+            if watched.changed().await.is_err() {
+                return reached(&self.status.borrow());
             }
         }
     }
@@ -131,5 +137,36 @@ impl AppliedPosition for Following {
 
     fn release(&self) {
         self.valve.open();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many wait at once, each for the same moments; whenever one of them stops watching another one has to begin.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nobody_is_left_waiting() {
+        const WAITING: usize = 8;
+        const MOMENTS: u64 = 3_000;
+        let (status, seen) = watch::channel(ApplyStatus::default());
+        let following = Arc::new(Following::new(seen, Arc::default()));
+        let (reached, mut all) = tokio::sync::mpsc::channel(WAITING);
+        for _ in 0..WAITING {
+            let (following, reached) = (following.clone(), reached.clone());
+            tokio::spawn(async move {
+                for moment in 1..=MOMENTS {
+                    following.until(|status| status.applied_sequence >= moment).await;
+                    reached.send(()).await.expect("the test goes on");
+                }
+            });
+        }
+        for moment in 1..=MOMENTS {
+            status.send_modify(|status| status.applied_sequence = moment);
+            for _ in 0..WAITING {
+                let arrived = timeout(Duration::from_secs(20), all.recv()).await;
+                assert!(arrived.is_ok(), "somebody was not woken at moment {moment}");
+            }
+        }
     }
 }
