@@ -162,7 +162,11 @@ impl Round<'_> {
         *self.report.faults.entry(fault).or_default() += 1;
         let takes_clients = matches!(
             fault,
-            Fault::CutTarget | Fault::StallTarget | Fault::TruncateTarget | Fault::KillWhimbrel
+            Fault::CutTarget
+                | Fault::StallTarget
+                | Fault::TruncateTarget
+                | Fault::KillTarget
+                | Fault::KillWhimbrel
         );
         if takes_clients && self.place.target.is_oceanbase() {
             self.scene.target().await.wait_without_ddl().await;

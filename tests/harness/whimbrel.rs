@@ -16,6 +16,8 @@ use super::sql::Sql;
 
 /// Longest that a run may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(240);
+/// The same where servers are killed under way: what they do then takes its own time.
+const FAULT_PATIENCE: Duration = Duration::from_secs(600);
 /// How often a condition is asked for.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -226,7 +228,7 @@ impl Running {
 
     /// As [`Running::wait_until`], but the end of the process is fine too: false then.
     pub async fn comes_to(&mut self, what: &str, wanted: impl Fn(&Json) -> bool) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + FAULT_PATIENCE;
         loop {
             let status = self.status().await;
             if status.as_ref().is_some_and(&wanted) {
@@ -237,7 +239,7 @@ impl Running {
             }
             assert!(
                 Instant::now() < deadline,
-                "not within {PATIENCE:?}: {what}; status {status:?}\n{}",
+                "not within {FAULT_PATIENCE:?}: {what}; status {status:?}\n{}",
                 self.output()
             );
             tokio::time::sleep(POLL).await;
