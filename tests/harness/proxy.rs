@@ -115,10 +115,14 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, rules: Arc<Rules>) 
             read = server.read(&mut from_server) => match read {
                 Ok(n) if n > 0 => {
                     rules.pass().await;
+                    // A connection that was to be cut, and wasn't before the line healed, is as good as any other.
+                    if rules.limit.load(Ordering::SeqCst) == u64::MAX {
+                        left = u64::MAX;
+                    }
                     let pass = left.min(n as u64);
                     left -= pass;
                     let failed = client.write_all(&from_server[..pass as usize]).await.is_err();
-                    if left == 0 && rules.limit.load(Ordering::SeqCst) != u64::MAX {
+                    if left == 0 {
                         rules.cuts.fetch_add(1, Ordering::SeqCst);
                         return;
                     }
