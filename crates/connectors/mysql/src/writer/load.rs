@@ -119,21 +119,8 @@ mod tests {
     fn plan(own_column: bool) -> TablePlan {
         let int = DataType::Int { bytes: 4, unsigned: false, zerofill: None };
         let text = DataType::VarChar { chars: 20, charset: Charset::Utf8mb4, collation: String::new() };
-        let mut table = TableSchema {
-            name: TableName::new("d", "t`x"),
-            columns: vec![Column::new("id", int.clone(), false), Column::new("v", text, true)],
-            primary_key: None,
-            unique_keys: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
-        };
+        let columns = vec![Column::new("id", int.clone(), false), Column::new("v", text, true)];
+        let mut table = TableSchema::new(TableName::new("d", "t`x"), columns);
         let source = Arc::new(TableVersion::new(1, table.clone()));
         if own_column {
             table.columns.push(Column::new("own", int, true));
