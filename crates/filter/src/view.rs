@@ -367,15 +367,6 @@ mod tests {
             enforced: true,
         };
         TableSchema {
-            name: TableName::new("d", "t"),
-            columns: vec![
-                Column::new("id", int(), false),
-                column("a"),
-                column("b"),
-                column("secret"),
-                doubled,
-                sum,
-            ],
             primary_key: Some(Key::on_columns("PRIMARY", ["id"])),
             unique_keys: vec![Key::on_columns("us", ["secret"]), Key::on_columns("ua", ["a"])],
             indexes: vec![Key::on_columns("id2", ["doubled", "a"])],
@@ -388,12 +379,17 @@ mod tests {
                 on_delete: String::new(),
             }],
             checks: vec![check("c1", "`a` > 0"), check("c2", "`secret` > `a`")],
-            partitioning: None,
-            attributes: Vec::new(),
-            collation: None,
-            engine: None,
-            comment: String::new(),
-            auto_increment: None,
+            ..TableSchema::new(
+                TableName::new("d", "t"),
+                vec![
+                    Column::new("id", int(), false),
+                    column("a"),
+                    column("b"),
+                    column("secret"),
+                    doubled,
+                    sum,
+                ],
+            )
         }
     }
 
