@@ -22,7 +22,7 @@ npm_unpack() { # npm_unpack PACKAGE@VERSION DIR
     local package=$1 dir=$2 file
     need npm npm
     mkdir -p "$dir"
-    file=$(cd "$dir" && npm pack --silent "$package")
+    file=$(cd "$dir" && npm pack --loglevel error "$package")
     tar -xzf "$dir/$file" -C "$dir" --strip-components=1
     rm -f "${dir:?}/$file"
 }
