@@ -27,6 +27,7 @@ mod mover;
 mod pace;
 mod planner;
 mod progress;
+mod queue;
 mod setaside;
 mod sizing;
 mod state;
@@ -327,15 +328,14 @@ async fn first_filled(shared: Arc<Shared>, tables: Vec<usize>) -> Result<Option<
 /// Planner, workers, index builder and the pressure watch, until all is done or one fails.
 async fn run_parts(shared: &Arc<Shared>) -> Result<()> {
     let workers = shared.options.workers.max(1);
-    let (chunks, chunk_queue) = mpsc::channel(workers);
-    let chunk_queue = Arc::new(Mutex::new(chunk_queue));
+    let (pieces, queue) = queue::new(workers);
     let (finished, finished_tables) = mpsc::unbounded_channel();
     let mut parts = JoinSet::new();
-    parts.spawn(planner::run(shared.clone(), chunks, finished.clone()));
+    parts.spawn(planner::run(shared.clone(), pieces, finished.clone()));
     for number in 0..workers as u32 {
-        parts.spawn(worker::run(shared.clone(), number, chunk_queue.clone(), finished.clone()));
+        parts.spawn(worker::run(shared.clone(), number, queue.clone(), finished.clone()));
     }
-    drop((finished, chunk_queue));
+    drop((finished, queue));
     let finished_tables = Arc::new(Mutex::new(finished_tables));
     for _ in 0..indexes::BUILDERS {
         parts.spawn(indexes::run(shared.clone(), finished_tables.clone()));

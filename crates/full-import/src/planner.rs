@@ -4,7 +4,9 @@
 //! the key's type, collation, gaps and skew. That number comes from the server's estimate at first, and from what
 //! the table's chunks really held as soon as some are done. A chunk's range is recorded at the target before the
 //! chunk is handed out: after a crash exactly the open ranges are read again, and planning goes on behind the last
-//! one. Several tables are planned at a time, the largest first, so that no large table is left for the end.
+//! one. Several tables are planned at a time, and the workers take the chunks of the first of them ([`crate::queue`]):
+//! those whose indexes are built after the load come first, so that building goes on while others are loaded, and of
+//! these the largest, so that no large table is left for the end.
 //!
 //! Where a table ends is asked once, when its planning begins, and recorded with its first chunk. Rows that come later
 //! with a greater key are not copied but left to the increments, whose start lies before; otherwise an import that is
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::time::Instant;
 
-use tokio::sync::mpsc::{Sender, UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use whimbrel_connector::{
     ConnectorError, ErrorKind, FailPoint, KeyBound, KeyRange, Mutation, Result, SnapshotReader,
@@ -24,6 +26,7 @@ use whimbrel_connector::{
 use whimbrel_model::TableSchema;
 
 use crate::progress::TableStage;
+use crate::queue::{Closed, Pieces};
 use crate::state::{ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult, TableState};
 use crate::worker::{Retry, loaded_record};
 use crate::{Shared, indexes, loads_whole};
@@ -53,6 +56,8 @@ pub(crate) enum Piece {
 /// Knows when the last piece of a table is done.
 pub(crate) struct TableTracker {
     pub index: usize,
+    /// Its place in the order of planning.
+    turn: usize,
     /// Pieces handed out and not yet done, plus one while planning goes on.
     pending: AtomicUsize,
     begun: Instant,
@@ -63,9 +68,10 @@ pub(crate) struct TableTracker {
 }
 
 impl TableTracker {
-    fn new(index: usize, before: &ChunkDone) -> Self {
+    fn new(index: usize, turn: usize, before: &ChunkDone) -> Self {
         Self {
             index,
+            turn,
             pending: AtomicUsize::new(1),
             begun: Instant::now(),
             rows: AtomicU64::new(before.rows),
@@ -105,7 +111,7 @@ impl TableTracker {
 /// Plans all tables. Ends when every piece has been handed out.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    chunks: Sender<Work>,
+    pieces: Pieces<Work>,
     finished: UnboundedSender<indexes::Loaded>,
 ) -> Result<()> {
     let order = Arc::new(by_size(&shared).await?);
@@ -114,7 +120,7 @@ pub(crate) async fn run(
     for _ in 0..PLANNERS.min(order.len()) {
         let planner = Planner {
             shared: shared.clone(),
-            chunks: chunks.clone(),
+            pieces: pieces.clone(),
             finished: finished.clone(),
             reader: None,
             writer: None,
@@ -129,7 +135,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Table numbers with the largest first, and the bytes of a row as the server believes them to be. Shows the
+/// Table numbers in the order of planning, and the bytes of a row as the server believes them to be. Shows the
 /// estimates.
 async fn by_size(shared: &Shared) -> Result<Vec<(usize, u64)>> {
     let mut retry = Retry::new(shared);
@@ -148,7 +154,9 @@ async fn by_size(shared: &Shared) -> Result<Vec<(usize, u64)>> {
         let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES);
         sized.push((index, estimate.bytes, row_bytes));
     }
-    sized.sort_by_key(|(_, bytes, _)| std::cmp::Reverse(*bytes));
+    sized.sort_by_key(|(index, bytes, _)| {
+        (shared.tables[*index].indexes.is_empty(), std::cmp::Reverse(*bytes))
+    });
     Ok(sized.into_iter().map(|(index, _, row_bytes)| (index, row_bytes)).collect())
 }
 
@@ -191,7 +199,7 @@ impl Bound<'_> {
 
 struct Planner {
     shared: Arc<Shared>,
-    chunks: Sender<Work>,
+    pieces: Pieces<Work>,
     finished: UnboundedSender<indexes::Loaded>,
     reader: Option<Box<dyn SnapshotReader>>,
     writer: Option<Box<dyn Writer>>,
@@ -199,14 +207,15 @@ struct Planner {
 
 impl Planner {
     async fn run(mut self, order: Arc<Vec<(usize, u64)>>, next: Arc<AtomicUsize>) -> Result<()> {
-        while let Some(&(index, row_bytes)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(index, row_bytes)) = order.get(turn) else { return Ok(()) };
             self.shared.check_cancelled()?;
-            self.table(index, row_bytes).await?;
+            self.table(turn, index, row_bytes).await?;
         }
-        Ok(())
     }
 
-    async fn table(&mut self, index: usize, row_bytes: u64) -> Result<()> {
+    async fn table(&mut self, turn: usize, index: usize, row_bytes: u64) -> Result<()> {
         let shared = self.shared.clone();
         let known = shared.state.table(index);
         if let Some(entry) = known.entry.as_ref().filter(|entry| entry.stage != EntryStage::Loading) {
@@ -214,7 +223,7 @@ impl Planner {
         }
         shared.progress.tables[index].set_stage(TableStage::Loading);
         let plan = &shared.tables[index].plan;
-        let tracker = Arc::new(TableTracker::new(index, &known.done));
+        let tracker = Arc::new(TableTracker::new(index, turn, &known.done));
         if loads_whole(plan) {
             return self.hand_out(&tracker, Piece::Whole).await;
         }
@@ -289,7 +298,7 @@ impl Planner {
         tokio::select! {
             biased;
             () = self.shared.cancel.cancelled() => self.shared.check_cancelled(),
-            sent = self.chunks.send(work) => sent.map_err(|_| {
+            sent = self.pieces.send(tracker.turn, work) => sent.map_err(|Closed| {
                 // The workers are gone only where one of them has failed, and says so itself.
                 ConnectorError::new(ErrorKind::Cancelled, &self.shared.task, "the workers have stopped")
             }),

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::sync::mpsc::{Receiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use whimbrel_connector::{
     Backoff, ConnectorError, ErrorKind, FailPoint, KeyRange, Mutation, Result, SnapshotReader, Writer,
@@ -16,6 +15,7 @@ use whimbrel_connector::{
 
 use crate::mover::{Mover, Saves};
 use crate::planner::{Piece, Work};
+use crate::queue::Queue;
 use crate::state::{self, ChunkDone, ChunkEntry, EntryStage, Record, TableEntry, TableResult};
 use crate::{Shared, indexes, keyless};
 
@@ -48,7 +48,7 @@ impl<'a> Retry<'a> {
 pub(crate) async fn run(
     shared: Arc<Shared>,
     number: u32,
-    queue: Arc<Mutex<Receiver<Work>>>,
+    queue: Queue<Work>,
     finished: UnboundedSender<indexes::Loaded>,
 ) -> Result<()> {
     let mut worker = Worker { shared: &shared, number, reader: None, writer: None };
@@ -56,7 +56,7 @@ pub(crate) async fn run(
         let work = tokio::select! {
             biased;
             () = shared.cancel.cancelled() => return shared.check_cancelled(),
-            work = async { queue.lock().await.recv().await } => work,
+            work = queue.next() => work,
         };
         let Some(work) = work else { return Ok(()) };
         if let Some(loaded) = worker.piece(&work).await? {

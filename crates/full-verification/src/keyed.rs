@@ -27,7 +27,8 @@ use whimbrel_connector::{
 };
 use whimbrel_model::{RowBatch, TableSchema, TableVersion};
 
-use crate::approach::Way;
+use crate::approach::{TRIAL_BYTES, Way};
+use crate::dense;
 use crate::loaded::Loaded;
 use crate::output::{Files, Found};
 use crate::pairing::{Pairing, Side};
@@ -102,12 +103,14 @@ pub(crate) async fn plan(
     let pairing = Pairing::new(table)?;
     pairing.refuse_unlike(shared, run.index)?;
     let meet = pairing.ranges_meet();
-    let mut planner = Planner { shared, sides, run, chunks };
+    let mut planner = Planner { shared, sides, run, chunks, meet, estimated_bytes: 0, estimated_rows: 0 };
     let rows = planner.chunk_rows(Side::Source).await?;
     let everything = KeyRange::default();
     if meet && planner.bound(Side::Source, Bound::Next(&everything, rows)).await?.is_none() {
         // A small table: one range is all of it on both sides.
-        return planner.hand_out(Side::Source, everything).await;
+        let bytes = planner.estimated_bytes;
+        let for_trial = shared.approach.plans_trial(bytes);
+        return planner.hand_out(Side::Source, everything, for_trial).await;
     }
     let target_end = match shared.looks_for_extra(run.index) {
         true => planner.bound(Side::Target, Bound::Last).await?,
@@ -140,6 +143,11 @@ struct Planner<'a> {
     sides: &'a mut Sides,
     run: &'a Arc<TableRun>,
     chunks: &'a Sender<Work>,
+    /// Both sides order the table alike.
+    meet: bool,
+    /// Of the side that was asked last; the rows become fewer with each chunk.
+    estimated_bytes: u64,
+    estimated_rows: u64,
 }
 
 impl Planner<'_> {
@@ -154,9 +162,19 @@ impl Planner<'_> {
         loop {
             self.shared.check_cancelled()?;
             let rest = KeyRange { after: after.take(), until: Some(end.clone()) };
-            let found = self.bound(side, Bound::Next(&rest, rows)).await?;
-            let until = found.unwrap_or_else(|| end.clone());
-            self.hand_out(side, KeyRange { until: Some(until.clone()), ..rest }).await?;
+            let for_trial =
+                side == Side::Source && self.meet && self.shared.approach.plans_trial(TRIAL_BYTES);
+            let trial_rows = TRIAL_BYTES / self.run.row_bytes.load(Ordering::Relaxed);
+            let rows = if for_trial { trial_rows.clamp(1, rows) } else { rows };
+            let until = match self.dense_bound(side, &rest, end, rows)? {
+                Some(until) => until,
+                None => {
+                    let found = self.bound(side, Bound::Next(&rest, rows)).await?;
+                    found.unwrap_or_else(|| end.clone())
+                }
+            };
+            self.estimated_rows = self.estimated_rows.saturating_sub(rows);
+            self.hand_out(side, KeyRange { until: Some(until.clone()), ..rest }, for_trial).await?;
             if until == *end || is_full(self.shared, self.run.index) {
                 return Ok(());
             }
@@ -164,9 +182,22 @@ impl Planner<'_> {
         }
     }
 
-    async fn hand_out(&mut self, side: Side, range: KeyRange) -> Result<()> {
+    /// The bound of the next chunk where it needn't be asked for.
+    fn dense_bound(
+        &self,
+        side: Side,
+        rest: &KeyRange,
+        end: &KeyBound,
+        rows: u64,
+    ) -> Result<Option<KeyBound>> {
+        let Some(after) = &rest.after else { return Ok(None) };
+        let keys = Pairing::new(&self.shared.tables[self.run.index])?.key_batch(side);
+        Ok(dense::bound_after(keys, after, end, rows, self.estimated_rows))
+    }
+
+    async fn hand_out(&mut self, side: Side, range: KeyRange, for_trial: bool) -> Result<()> {
         self.run.pending.fetch_add(1, Ordering::AcqRel);
-        let work = Work::Chunk { run: self.run.clone(), side, range };
+        let work = Work::Chunk { run: self.run.clone(), side, range, for_trial };
         self.chunks.send(work).await.map_err(|_| {
             ConnectorError::new(ErrorKind::Cancelled, "verification", "the workers have stopped")
         })
@@ -188,6 +219,7 @@ impl Planner<'_> {
         };
         let row_bytes = estimate.bytes.checked_div(estimate.rows).unwrap_or(ROW_BYTES).max(1);
         self.run.row_bytes.store(row_bytes, Ordering::Relaxed);
+        (self.estimated_bytes, self.estimated_rows) = (estimate.bytes, estimate.rows);
         Ok((shared.options.chunk_bytes / row_bytes).clamp(1, shared.options.chunk_rows.max(1)))
     }
 
@@ -240,11 +272,12 @@ pub(crate) async fn chunk(
     run: &TableRun,
     side: Side,
     range: &KeyRange,
+    for_trial: bool,
 ) -> Result<()> {
     let mut backoff = Backoff::new(shared.options.retry_for);
     let mut rest = Some(range.clone());
     while let Some(range) = rest.clone().filter(|_| !is_full(shared, run.index)) {
-        match part(shared, sides, run, side, &range).await {
+        match part(shared, sides, run, side, &range, for_trial).await {
             Ok(part) => {
                 let counters = &shared.progress.counters[run.index];
                 counters.rows.fetch_add(part.rows, Ordering::Relaxed);
@@ -275,13 +308,14 @@ async fn part(
     run: &TableRun,
     side: Side,
     range: &KeyRange,
+    for_trial: bool,
 ) -> Result<Part> {
     shared.check_cancelled()?;
     let pairing = Pairing::new(&shared.tables[run.index])?;
     let meet = pairing.ranges_meet();
     if side == Side::Source
         && meet
-        && let Some(part) = whole_range(shared, sides, run, &pairing, range).await?
+        && let Some(part) = whole_range(shared, sides, run, &pairing, range, for_trial).await?
     {
         return Ok(part);
     }
@@ -322,11 +356,13 @@ async fn whole_range(
     run: &TableRun,
     pairing: &Pairing<'_>,
     range: &KeyRange,
+    for_trial: bool,
 ) -> Result<Option<Part>> {
     // Connecting is in nobody's time.
     sides.both(shared).await?;
     let no_digest = run.no_digest.load(Ordering::Relaxed);
-    let (way, begun) = (if no_digest { Way::Rows } else { shared.approach.next() }, Instant::now());
+    let way = if no_digest { Way::Rows } else { shared.approach.way(for_trial) };
+    let begun = Instant::now();
     let took =
         |rows| shared.approach.took(way, rows * run.row_bytes.load(Ordering::Relaxed), begun.elapsed());
     let target_range = target_range(pairing, range.after.as_ref(), range.until.as_ref())?;

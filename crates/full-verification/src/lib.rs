@@ -26,6 +26,7 @@
 
 mod approach;
 mod canonical;
+mod dense;
 mod keyed;
 mod keyless;
 mod loaded;
@@ -208,6 +209,8 @@ pub(crate) enum Work {
         /// Whose key is walked: `Target` looks for rows that the source lacks.
         side: Side,
         range: KeyRange,
+        /// Made for finding out which way of comparing is faster.
+        for_trial: bool,
     },
     Keyless {
         index: usize,
@@ -239,8 +242,8 @@ async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Work>>>) -> R
         let next = queue.lock().await.recv().await;
         match next {
             None => return Ok(()),
-            Some(Work::Chunk { run, side, range }) => {
-                keyed::chunk(&shared, &mut sides, &run, side, &range).await?;
+            Some(Work::Chunk { run, side, range, for_trial }) => {
+                keyed::chunk(&shared, &mut sides, &run, side, &range, for_trial).await?;
             }
             Some(Work::Keyless { index }) => keyless::verify(&shared, &mut sides, index).await?,
         }
