@@ -78,7 +78,7 @@ impl Cursor {
         let limit = self.limit()?.unwrap_or(offset);
         let fault = match self.scanner.block_at(offset, limit)? {
             Scanned::Block(header) => unpack(&header, self.scanner.payload(), &mut self.scratch)
-                .and_then(|plain| self.decoder.definitions(plain)),
+                .and_then(|payload| self.decoder.definitions(payload.records)),
             Scanned::Bad(what) => Err(what),
             Scanned::Index(_) | Scanned::End => Err("a block that the index names"),
         };
@@ -160,7 +160,7 @@ impl Cursor {
         step: impl FnMut(&Decoder, Step) -> Result<(), Fault>,
     ) -> Result<(), StoreError> {
         let decoded = unpack(header, self.scanner.payload(), &mut self.scratch)
-            .and_then(|plain| self.decoder.block(header, plain, rows, step));
+            .and_then(|payload| self.decoder.block(header, payload, rows, step));
         decoded.or_else(|what| {
             self.offset -= header.total_len();
             self.expected = header.first_sequence;

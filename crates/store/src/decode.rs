@@ -9,7 +9,7 @@ use whimbrel_model::{
     Begin, ChangeBatch, Commit, LogPoint, LogRecord, Position, RowBatch, RowOp, TableVersion,
 };
 
-use crate::format::{BlockHeader, take, take_bytes, take_u8, take_u32};
+use crate::format::{BlockHeader, Payload, take, take_bytes, take_u8, take_u32};
 use crate::record::{
     Anchor, DdlIn, DefineIn, JSON_VERSION, Pending, PendingEffect, add_gtid_text, form, kind, start_form,
 };
@@ -61,15 +61,18 @@ impl Decoder {
     pub fn block<E: From<Fault>>(
         &mut self,
         header: &BlockHeader,
-        plain: &[u8],
+        payload: Payload<'_>,
         rows: Rows,
         mut step: impl FnMut(&Self, Step) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut input = plain;
+        let Payload { records: mut input, mut values } = payload;
         let mut sequence = header.first_sequence;
         while !input.is_empty() {
             let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
-            let decoded = self.record(kind, body, sequence, rows)?;
+            let decoded = match kind {
+                kind::ROWS | kind::CHANGES => self.rows(kind, body, &mut values, sequence, rows)?,
+                _ => self.record(kind, body, sequence)?,
+            };
             if kind < kind::ANCHOR {
                 sequence = sequence.saturating_add(1);
             }
@@ -78,13 +81,16 @@ impl Decoder {
         if sequence != header.end_sequence() {
             return Err("number of records in a block".into());
         }
+        if !values.is_empty() {
+            return Err("values of no record in a block".into());
+        }
         self.retired = HashMap::new();
         Ok(())
     }
 
     /// Takes only the table versions out of a block.
-    pub fn definitions(&mut self, plain: &[u8]) -> Result<(), Fault> {
-        let mut input = plain;
+    pub fn definitions(&mut self, records: &[u8]) -> Result<(), Fault> {
+        let mut input = records;
         while !input.is_empty() {
             let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
             if kind == kind::DEFINE {
@@ -94,14 +100,15 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes only the anchor that a payload begins with; `None` where it begins otherwise.
-    pub fn first_anchor(&mut self, plain: &[u8]) -> Option<()> {
-        let mut input = plain;
+    /// Takes only the anchor that the records begin with; `None` where they begin otherwise.
+    pub fn first_anchor(&mut self, records: &[u8]) -> Option<()> {
+        let mut input = records;
         let (kind, body) = split_record(&mut input)?;
         (kind == kind::ANCHOR && self.anchor(body).is_ok()).then_some(())
     }
 
-    fn record(&mut self, kind: u8, body: &[u8], sequence: u64, rows: Rows) -> Result<Step, Fault> {
+    /// Any record but rows.
+    fn record(&mut self, kind: u8, body: &[u8], sequence: u64) -> Result<Step, Fault> {
         let mut input = body;
         let record = match kind {
             kind::BEGIN => {
@@ -109,10 +116,6 @@ impl Decoder {
                 self.open = Some(begin.clone());
                 LogRecord::Begin(begin)
             }
-            kind::ROWS => match rows {
-                Rows::From(first) if sequence >= first => return self.rows(body, sequence),
-                _ => return Ok(Step::Skipped),
-            },
             kind::DDL => {
                 let DdlIn { v, ddl } = serde_json::from_slice(body).map_err(|_| "a DDL record")?;
                 input = &[];
@@ -145,7 +148,15 @@ impl Decoder {
         if input.is_empty() { Ok(Step::Record(sequence, record)) } else { Err("bytes after a record's end") }
     }
 
-    fn rows(&self, body: &[u8], sequence: u64) -> Result<Step, Fault> {
+    /// `values` begin with those of this record, which are taken whether the rows are wanted or not.
+    fn rows(
+        &self,
+        kind: u8,
+        body: &[u8],
+        values: &mut &[u8],
+        sequence: u64,
+        rows: Rows,
+    ) -> Result<Step, Fault> {
         let mut input = body;
         let mut head = || {
             let id = take_varint(&mut input)?;
@@ -154,10 +165,22 @@ impl Decoder {
             Some((id, flags, take_bytes(&mut input, count)?))
         };
         let (id, flags, ops) = head().ok_or("a rows record is cut short")?;
+        let mut own = || take_bytes(values, u64::from(take_u32(&mut input)?));
+        let own = match kind {
+            kind::ROWS => None,
+            _ => Some(own().ok_or("the values of a rows record are cut short")?),
+        };
+        if !matches!(rows, Rows::From(first) if sequence >= first) {
+            return Ok(Step::Skipped);
+        }
         let table = self.versions.get(&id).ok_or("rows of a table version that isn't defined")?.clone();
         let ops = ops.iter().map(|code| RowOp::from_code(*code)).collect::<Option<Vec<_>>>();
         let ops = ops.ok_or("an unknown operation in a rows record")?;
-        let rows = RowBatch::decode(table.kinds.clone(), input).map_err(|_| "the batch of a rows record")?;
+        let rows = match own {
+            None => RowBatch::decode(table.kinds.clone(), input),
+            Some(values) => RowBatch::decode_changes(table.kinds.clone(), &ops, input, values),
+        };
+        let rows = rows.map_err(|_| "the batch of a rows record")?;
         let batch = ChangeBatch { table, ops, rows, foreign_keys_off: flags & 1 != 0 };
         if !batch.is_well_formed() {
             return Err("operations that don't fit the rows of a rows record");
@@ -298,6 +321,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::format::VERSION;
     use crate::record::BlockBuilder;
 
     const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
@@ -343,6 +367,7 @@ mod tests {
         BlockHeader {
             stored_len: 0,
             plain_len: 0,
+            values_len: 0,
             codec: 0,
             flags: builder.flags,
             first_sequence: 1,
@@ -381,7 +406,8 @@ mod tests {
             batch.rows.push_null();
             batch.rows.end_row();
         }
-        builder.rows(7, &batch);
+        builder.rows(VERSION, 7, &batch);
+        builder.rows(1, 7, &batch);
         builder.ddl(&Ddl {
             default_schema: "d".into(),
             sql: "DROP TABLE t".into(),
@@ -415,7 +441,7 @@ mod tests {
                 prop_assert_eq!(&base, position);
             }
             let mut read = Vec::new();
-            let decoded = Decoder::default().block(&header(&builder), &builder.payload, Rows::Skip, |_, step| {
+            let decoded = Decoder::default().block(&header(&builder), builder.payload(), Rows::Skip, |_, step| {
                 match step {
                     Step::Record(_, LogRecord::Commit(commit)) => read.push(commit.position),
                     Step::Record(_, LogRecord::Heartbeat { position, .. }) => read.push(position),
@@ -428,20 +454,70 @@ mod tests {
             prop_assert_eq!(read, written);
         }
 
+        /// In both formats, whatever an update changes.
+        #[test]
+        fn changes_read_back(cells in prop::collection::vec((0..3u8, [0..4u8, 0..4u8], [0..4u8, 0..4u8]), 0..20)) {
+            let mut batch = ChangeBatch::new(Arc::new(TableVersion::new(7, schema())), cells.len() % 2 == 0);
+            let mut push = |op, row: &[u8; 2]| {
+                batch.ops.push(op);
+                for cell in row {
+                    match cell {
+                        0 => batch.rows.push_null(),
+                        1 => batch.rows.push_unknown(),
+                        cell => batch.rows.push_bytes(&[*cell; 100]),
+                    }
+                }
+                batch.rows.end_row();
+            };
+            for (what, before, after) in &cells {
+                match what {
+                    0 => push(RowOp::Insert, after),
+                    1 => push(RowOp::Delete, before),
+                    _ => {
+                        push(RowOp::UpdateBefore, before);
+                        push(RowOp::UpdateAfter, after);
+                    }
+                }
+            }
+            let shown = |batch: &ChangeBatch| {
+                let rows: Vec<_> = batch.rows.rows().map(|row| format!("{row:?}")).collect();
+                (batch.ops.clone(), rows, batch.foreign_keys_off)
+            };
+            let mut builder = BlockBuilder::default();
+            builder.define(7, true, &schema());
+            builder.rows(1, 7, &batch);
+            builder.rows(VERSION, 7, &batch);
+            let mut read = Vec::new();
+            let decoded = Decoder::default().block(&header(&builder), builder.payload(), Rows::From(0), |_, step| {
+                if let Step::Record(_, LogRecord::Rows(batch)) = step {
+                    read.push(shown(&batch));
+                }
+                Ok::<(), Fault>(())
+            });
+            prop_assert_eq!(decoded, Ok(()));
+            prop_assert_eq!(read, [shown(&batch), shown(&batch)]);
+        }
+
         /// A checksum stands before this on disk; from a socket anything may come.
         #[test]
         fn damaged_payloads_never_panic(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..4), cut: usize) {
             let builder = everything();
-            let mut payload = builder.payload.clone();
+            let whole = builder.payload();
             let ignore = |_: &Decoder, _: Step| Ok::<(), Fault>(());
-            prop_assert_eq!(Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore), Ok(()));
+            prop_assert_eq!(Decoder::default().block(&header(&builder), whole, Rows::From(0), ignore), Ok(()));
+            let (mut records, mut values) = (whole.records.to_vec(), whole.values.to_vec());
             for (at, value) in changes {
-                let at = at % payload.len();
-                payload[at] = value;
+                let at = at % records.len();
+                records[at] = value;
             }
-            let _ = Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore);
-            payload.truncate(cut % payload.len());
-            let _ = Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore);
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
+            values.truncate(cut % values.len());
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
+            records.truncate(cut % records.len());
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
         }
     }
 }

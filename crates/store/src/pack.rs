@@ -1,11 +1,13 @@
 //! Making a block out of a payload.
 
-use crate::format::{BLOCK_HEADER, BlockHeader};
+use crate::format::{BLOCK_HEADER, BlockHeader, Payload};
 use crate::options::Compression;
 
 /// Compresses payloads and puts the header before them.
 pub(crate) struct Packer {
     compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// A payload in one piece.
+    joined: Vec<u8>,
 }
 
 impl std::fmt::Debug for Packer {
@@ -31,29 +33,37 @@ impl Packer {
             // Without memory for a compressor blocks are stored as they are.
             Compression::Zstd(level) => zstd::bulk::Compressor::new(level).ok(),
         };
-        Self { compressor }
+        Self { compressor, joined: Vec::new() }
     }
 
     /// Appends a block.
-    pub fn pack(&mut self, payload: &[u8], facts: BlockFacts, out: &mut Vec<u8>) {
+    pub fn pack(&mut self, payload: Payload<'_>, facts: BlockFacts, out: &mut Vec<u8>) {
+        let Payload { records, values } = payload;
+        let plain_len = records.len() + values.len();
         let header_at = out.len();
         let payload_at = header_at + BLOCK_HEADER;
+        let joined = &mut self.joined;
         let packed = self.compressor.as_mut().and_then(|compressor| {
-            out.resize(payload_at + zstd::zstd_safe::compress_bound(payload.len()), 0);
-            let len = compressor.compress_to_buffer(payload, out.get_mut(payload_at..)?).ok()?;
-            (len < payload.len()).then_some(len)
+            joined.extend_from_slice(records);
+            joined.extend_from_slice(values);
+            out.resize(payload_at + zstd::zstd_safe::compress_bound(plain_len), 0);
+            let len = compressor.compress_to_buffer(joined.as_slice(), out.get_mut(payload_at..)?).ok()?;
+            (len < plain_len).then_some(len)
         });
+        clear(joined);
         if let Some(len) = packed {
             out.truncate(payload_at + len);
         } else {
             out.resize(payload_at, 0);
-            out.extend_from_slice(payload);
+            out.extend_from_slice(records);
+            out.extend_from_slice(values);
         }
         let stored = out.get(payload_at..).unwrap_or_default();
         let length = |len: usize| u32::try_from(len).expect("the writer refuses payloads above 3.75 GiB");
         let header = BlockHeader {
             stored_len: length(stored.len()),
-            plain_len: length(payload.len()),
+            plain_len: length(plain_len),
+            values_len: length(values.len()),
             codec: u8::from(packed.is_some()),
             flags: facts.flags,
             first_sequence: facts.first_sequence,
@@ -70,6 +80,14 @@ impl Packer {
     }
 }
 
+/// Empties a buffer. One giant row must not keep its memory for ever.
+pub(crate) fn clear(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > 16 << 20 {
+        *buffer = Vec::new();
+    }
+    buffer.clear();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,10 +96,12 @@ mod tests {
     #[test]
     fn a_block_is_compressed_only_where_that_makes_it_smaller() {
         let facts = BlockFacts { flags: 0, first_sequence: 1, count: 1, max_time_us: 0, synced: 0 };
-        for (payload, codec) in [(vec![7u8; 10_000], 1), (vec![1, 2, 3], 0), (Vec::new(), 0)] {
+        for (plain, codec) in [(vec![7u8; 10_000], 1), (vec![1, 2, 3], 0), (vec![5, 6], 0)] {
             for compression in [Compression::Zstd(1), Compression::None] {
                 let mut out = b"before".to_vec();
-                Packer::new(compression).pack(&payload, facts, &mut out);
+                let (records, values) = plain.split_at(plain.len() - 2);
+                let payload = Payload { records, values };
+                Packer::new(compression).pack(payload, facts, &mut out);
                 let header = BlockHeader::read(&out[6..]).unwrap();
                 assert_eq!(header.codec, if compression == Compression::None { 0 } else { codec });
                 let stored = &out[6 + BLOCK_HEADER..];

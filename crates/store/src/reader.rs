@@ -198,7 +198,7 @@ fn definitions(decoder: &Decoder) -> Vec<u8> {
     }
     let facts = BlockFacts { flags: builder.flags, first_sequence: 0, count: 0, max_time_us: 0, synced: 0 };
     let mut block = Vec::new();
-    Packer::new(Compression::Zstd(1)).pack(&builder.payload, facts, &mut block);
+    Packer::new(Compression::Zstd(1)).pack(builder.payload(), facts, &mut block);
     block
 }
 

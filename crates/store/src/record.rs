@@ -1,18 +1,20 @@
 //! Records inside a block's payload: their bytes, and the writing side.
 //!
-//! A payload is records one after another; strings and JSON are UTF-8, numbers little endian or LEB128
+//! Records stand one after another, and the values of their rows behind all of them, in the same order; strings and JSON are UTF-8, numbers little endian or LEB128
 //! (`varint`):
 //!
 //! ```text
 //! u8 kind, u32 length of the body, body
 //!
 //!  1 begin      varint commit time (us), gtid, start
-//!  2 rows       varint table version, u8 flags (1: foreign keys off), varint rows, one byte of operation
-//!               each, the rest is the batch as whimbrel_model::batch serialises it
+//!  2 rows       in files of version 1: as 7 up to the operations, the rest is the batch in form 1
 //!  3 ddl        JSON {"v":1, and the fields of whimbrel_model::Ddl}
 //!  4 commit     varint commit time (us), position change
 //!  5 abort      nothing
 //!  6 heartbeat  varint time (us), position change
+//!  7 changes    from version 2 on: varint table version, u8 flags (1: foreign keys off), varint rows, one
+//!               byte of operation each, u32 length of the batch's values, the rest are the tags of form 2
+//!               (both in batch/serial.rs of whimbrel_model)
 //! 16 anchor     JSON {"v":1,"snapshot":bool,"position":..,"open":{"gtid","commit_time_us",
 //!              "start":{"server","file","offset"}}}
 //! 17 define     varint table version, u8 flags (1: the table's definition from here on), JSON {"v":1,"schema":..}
@@ -32,7 +34,7 @@
 //!                  4: varint length, text of the GTIDs that were passed besides it
 //! ```
 //!
-//! Kinds 1 to 6 are log records and have a sequence each; 16 and above tell a reader what it needs to know
+//! Kinds 1 to 7 are log records and have a sequence each; 16 and above tell a reader what it needs to know
 //! to begin in the middle. An anchor holds the whole position, so that all others need only the change. The
 //! first block of a file begins with a snapshot: an anchor, all table versions that may still be used, and
 //! the effects of a DDL statement whose transaction is open.
@@ -42,7 +44,8 @@ use whimbrel_model::batch::put_varint;
 use whimbrel_model::gtid::{Gtid, MysqlGtidSet};
 use whimbrel_model::{Begin, ChangeBatch, Ddl, GtidState, LogPoint, Position, TableName, TableSchema};
 
-use crate::format::flags;
+use crate::format::{CHANGES_SINCE, Payload, flags};
+use crate::pack::clear;
 
 /// Version of the JSON inside records.
 pub(crate) const JSON_VERSION: u32 = 1;
@@ -54,6 +57,7 @@ pub(crate) mod kind {
     pub const COMMIT: u8 = 4;
     pub const ABORT: u8 = 5;
     pub const HEARTBEAT: u8 = 6;
+    pub const CHANGES: u8 = 7;
     pub const ANCHOR: u8 = 16;
     pub const DEFINE: u8 = 17;
     pub const PENDING: u8 = 18;
@@ -144,7 +148,9 @@ pub(crate) struct Pending {
 /// The payload of the block that is being filled.
 #[derive(Debug, Default)]
 pub(crate) struct BlockBuilder {
-    pub payload: Vec<u8>,
+    records: Vec<u8>,
+    /// The values of the records' rows.
+    values: Vec<u8>,
     /// Records with a sequence.
     pub count: u32,
     pub flags: u8,
@@ -152,59 +158,71 @@ pub(crate) struct BlockBuilder {
 
 impl BlockBuilder {
     pub fn is_empty(&self) -> bool {
-        self.payload.is_empty()
+        self.records.is_empty()
+    }
+
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.values.len()
+    }
+
+    pub fn payload(&self) -> Payload<'_> {
+        Payload { records: &self.records, values: &self.values }
     }
 
     pub fn clear(&mut self) {
-        // One giant row must not keep its memory for ever.
-        if self.payload.capacity() > 16 << 20 {
-            self.payload = Vec::new();
-        }
-        self.payload.clear();
+        clear(&mut self.records);
+        clear(&mut self.values);
         self.count = 0;
         self.flags = 0;
     }
 
-    fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
-        self.payload.extend_from_slice(&[kind, 0, 0, 0, 0]);
-        let start = self.payload.len();
-        body(&mut self.payload);
-        let len =
-            u32::try_from(self.payload.len() - start).expect("the writer refuses records above 3.75 GiB");
-        if let Some(field) = self.payload.get_mut(start - 4..start) {
-            field.copy_from_slice(&len.to_le_bytes());
-        }
+    /// `body` gets the records and the values.
+    fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
+        self.records.extend_from_slice(&[kind, 0, 0, 0, 0]);
+        let start = self.records.len();
+        body(&mut self.records, &mut self.values);
+        let len = self.records.len() - start;
+        put_len_before(&mut self.records, start, len);
         if kind < kind::ANCHOR {
             self.count += 1;
         }
         self.flags |= match kind {
             kind::ANCHOR => flags::ANCHOR,
             kind::DDL | kind::DEFINE | kind::PENDING => flags::SCHEMA,
-            kind::ROWS => 0,
+            kind::ROWS | kind::CHANGES => 0,
             _ => flags::BOUNDARY,
         };
     }
 
     fn json(&mut self, kind: u8, value: &impl Serialize) {
-        self.record(kind, |out| put_json(out, value));
+        self.record(kind, |out, _| put_json(out, value));
     }
 
     /// `base` is the position before.
     pub fn begin(&mut self, begin: &Begin, base: &Position) {
-        self.record(kind::BEGIN, |out| {
+        self.record(kind::BEGIN, |out, _| {
             put_varint(out, begin.commit_time_us);
             put_gtid(out, begin.gtid.as_ref());
             put_start(out, begin.start.as_ref(), base);
         });
     }
 
-    pub fn rows(&mut self, version: u64, batch: &ChangeBatch) {
-        self.record(kind::ROWS, |out| {
+    /// `format` is the version of the file that the block is for.
+    pub fn rows(&mut self, format: u32, version: u64, batch: &ChangeBatch) {
+        let kind = if format < CHANGES_SINCE { kind::ROWS } else { kind::CHANGES };
+        self.record(kind, |out, values| {
             put_varint(out, version);
             out.push(u8::from(batch.foreign_keys_off));
             put_varint(out, batch.ops.len() as u64);
             out.extend(batch.ops.iter().map(|op| *op as u8));
-            batch.rows.encode(out);
+            if kind == kind::ROWS {
+                return batch.rows.encode(out);
+            }
+            out.extend_from_slice(&[0; 4]);
+            let (tags, before) = (out.len(), values.len());
+            batch.rows.encode_changes(&batch.ops, out, values);
+            put_len_before(out, tags, values.len() - before);
         });
     }
 
@@ -214,19 +232,19 @@ impl BlockBuilder {
 
     /// `base` is the position before, and becomes `position`.
     pub fn commit(&mut self, time_us: u64, base: &mut Position, own: Option<&Gtid>, position: &Position) {
-        self.record(kind::COMMIT, |out| {
+        self.record(kind::COMMIT, |out, _| {
             put_varint(out, time_us);
             put_position(out, base, own, position);
         });
     }
 
     pub fn abort(&mut self) {
-        self.record(kind::ABORT, |_| ());
+        self.record(kind::ABORT, |_, _| ());
     }
 
     /// `base` is the position before, and becomes `position`.
     pub fn heartbeat(&mut self, time_us: u64, base: &mut Position, position: &Position) {
-        self.record(kind::HEARTBEAT, |out| {
+        self.record(kind::HEARTBEAT, |out, _| {
             put_varint(out, time_us);
             put_position(out, base, None, position);
         });
@@ -246,7 +264,7 @@ impl BlockBuilder {
     }
 
     pub fn define(&mut self, id: u64, current: bool, schema: &TableSchema) {
-        self.record(kind::DEFINE, |out| {
+        self.record(kind::DEFINE, |out, _| {
             put_varint(out, id);
             out.push(u8::from(current));
             put_json(out, &DefineOut { v: JSON_VERSION, schema });
@@ -255,6 +273,14 @@ impl BlockBuilder {
 
     pub fn pending(&mut self, effects: &[PendingEffect]) {
         self.json(kind::PENDING, &Pending { v: JSON_VERSION, effects: effects.to_vec() });
+    }
+}
+
+/// Fills in the four bytes before `at`.
+fn put_len_before(out: &mut [u8], at: usize, len: usize) {
+    let len = u32::try_from(len).expect("the writer refuses records above 3.75 GiB");
+    if let Some(field) = out.get_mut(at - 4..at) {
+        field.copy_from_slice(&len.to_le_bytes());
     }
 }
 

@@ -137,7 +137,7 @@ impl Segment {
         };
         let (mut scratch, mut decoder) = (Vec::new(), Decoder::default());
         let decoded = unpack(&block, scanner.payload(), &mut scratch)
-            .and_then(|plain| decoder.block(&block, plain, Rows::Skip, |_, _| Ok::<(), Fault>(())));
+            .and_then(|payload| decoder.block(&block, payload, Rows::Skip, |_, _| Ok::<(), Fault>(())));
         match (decoded, decoder.position) {
             (Ok(()), Some(position)) => {
                 let in_transaction = decoder.open.is_some();
@@ -196,8 +196,8 @@ impl Segment {
         let mut scanner = BlockScanner::new(file.clone(), &self.path);
         let Scanned::Index(header) = scanner.block_at(offset, at)? else { return Ok(None) };
         let mut scratch = Vec::new();
-        let Ok(plain) = unpack(&header, scanner.payload(), &mut scratch) else { return Ok(None) };
-        Ok(serde_json::from_slice(plain).ok().filter(|index: &SparseIndex| index.v == 1))
+        let Ok(payload) = unpack(&header, scanner.payload(), &mut scratch) else { return Ok(None) };
+        Ok(serde_json::from_slice(payload.records).ok().filter(|index: &SparseIndex| index.v == 1))
     }
 
     /// Makes the index from the blocks, up to the first one that can't be read.
@@ -220,12 +220,12 @@ impl Segment {
                 Scanned::Index(_) | Scanned::End => break None,
                 Scanned::Bad(what) => break Some(what),
             };
-            let plain = match unpack(&header, scanner.payload(), &mut scratch) {
-                Ok(plain) => plain,
+            let payload = match unpack(&header, scanner.payload(), &mut scratch) {
+                Ok(payload) => payload,
                 Err(what) => break Some(what),
             };
             if header.has(flags::ANCHOR) {
-                match anchor_state(plain) {
+                match anchor_state(payload.records) {
                     Some((position, open)) => {
                         index.add_anchor(offset, header.first_sequence, position, open);
                     }
@@ -243,10 +243,10 @@ impl Segment {
     }
 }
 
-/// The position of the anchor that a payload begins with, and whether it is within a transaction.
-pub(crate) fn anchor_state(plain: &[u8]) -> Option<(Position, bool)> {
+/// The position of the anchor that a block's records begin with, and whether it is within a transaction.
+pub(crate) fn anchor_state(records: &[u8]) -> Option<(Position, bool)> {
     let mut decoder = Decoder::default();
-    decoder.first_anchor(plain)?;
+    decoder.first_anchor(records)?;
     let in_transaction = decoder.open.is_some();
     decoder.position.map(|position| (position, in_transaction))
 }
