@@ -289,33 +289,6 @@ pub(crate) struct Payload<'a> {
     pub values: &'a [u8],
 }
 
-/// Takes the plain payload out of a stored one.
-pub(crate) fn unpack<'a>(
-    header: &BlockHeader,
-    stored: &'a [u8],
-    scratch: &'a mut Vec<u8>,
-) -> Result<Payload<'a>, &'static str> {
-    if crc32fast::hash(stored) != header.payload_crc {
-        return Err("checksum of a block");
-    }
-    let plain = match header.codec {
-        0 => stored,
-        1 => {
-            *scratch = zstd::bulk::decompress(stored, header.plain_len as usize)
-                .map_err(|_| "compressed data of a block")?;
-            scratch.as_slice()
-        }
-        _ => return Err("codec of a block"),
-    };
-    if plain.len() as u64 != u64::from(header.plain_len) {
-        return Err("plain length of a block");
-    }
-    let records_len =
-        plain.len().checked_sub(header.values_len as usize).ok_or("length of a block's values")?;
-    let (records, values) = plain.split_at(records_len);
-    Ok(Payload { records, values })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,19 +347,10 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_unpacked_only_if_it_is_whole() {
-        let mut scratch = Vec::new();
-        let whole = Payload { records: b"hel", values: b"lo" };
-        assert_eq!(unpack(&block(), b"hello", &mut scratch), Ok(whole));
-        assert!(unpack(&block(), b"hellO", &mut scratch).is_err());
-        let bomb = zstd::bulk::compress(&[0; 100_000], 1).unwrap();
-        let header = BlockHeader {
-            codec: 1,
-            payload_crc: crc32fast::hash(&bomb),
-            stored_len: bomb.len() as u32,
-            ..block()
-        };
-        assert!(unpack(&header, &bomb, &mut scratch).is_err());
+    fn values_longer_than_the_payload_are_refused() {
+        let mut bytes = Vec::new();
+        BlockHeader { values_len: 6, ..block() }.write(&mut bytes);
+        assert_eq!(BlockHeader::read(&bytes), Err("length of a block's values"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Making a block out of a payload.
+//! Making a block out of a payload, and back.
 
 use crate::format::{BLOCK_HEADER, BlockHeader, Payload};
 use crate::options::Compression;
@@ -80,6 +80,50 @@ impl Packer {
     }
 }
 
+/// Takes payloads out of blocks.
+#[derive(Default)]
+pub(crate) struct Unpacker {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    plain: Vec<u8>,
+}
+
+impl std::fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpacker").finish_non_exhaustive()
+    }
+}
+
+impl Unpacker {
+    /// The payload of a block, whose checksum is checked.
+    pub fn unpack<'a>(
+        &'a mut self,
+        header: &BlockHeader,
+        stored: &'a [u8],
+    ) -> Result<Payload<'a>, &'static str> {
+        if crc32fast::hash(stored) != header.payload_crc {
+            return Err("checksum of a block");
+        }
+        let plain = match header.codec {
+            0 => stored,
+            1 => {
+                clear(&mut self.plain);
+                self.plain.reserve_exact(header.plain_len as usize);
+                self.decompressor
+                    .decompress_to_buffer(stored, &mut self.plain)
+                    .map_err(|_| "compressed data of a block")?;
+                self.plain.as_slice()
+            }
+            _ => return Err("codec of a block"),
+        };
+        if plain.len() as u64 != u64::from(header.plain_len) {
+            return Err("plain length of a block");
+        }
+        let records_len = plain.len().checked_sub(header.values_len as usize);
+        let (records, values) = plain.split_at(records_len.ok_or("length of a block's values")?);
+        Ok(Payload { records, values })
+    }
+}
+
 /// Empties a buffer. One giant row must not keep its memory for ever.
 pub(crate) fn clear(buffer: &mut Vec<u8>) {
     if buffer.capacity() > 16 << 20 {
@@ -91,7 +135,6 @@ pub(crate) fn clear(buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::unpack;
 
     #[test]
     fn a_block_is_compressed_only_where_that_makes_it_smaller() {
@@ -105,8 +148,26 @@ mod tests {
                 let header = BlockHeader::read(&out[6..]).unwrap();
                 assert_eq!(header.codec, if compression == Compression::None { 0 } else { codec });
                 let stored = &out[6 + BLOCK_HEADER..];
-                assert_eq!(unpack(&header, stored, &mut Vec::new()).unwrap(), payload);
+                assert_eq!(Unpacker::default().unpack(&header, stored).unwrap(), payload);
             }
+        }
+    }
+
+    #[test]
+    fn a_payload_is_unpacked_only_if_it_is_whole() {
+        let mut packed = Vec::new();
+        let facts = BlockFacts { flags: 0, first_sequence: 1, count: 1, max_time_us: 0, synced: 0 };
+        let payload = Payload { records: b"hel", values: b"lo" };
+        Packer::new(Compression::None).pack(payload, facts, &mut packed);
+        let header = BlockHeader::read(&packed).unwrap();
+        let mut unpacker = Unpacker::default();
+        assert_eq!(unpacker.unpack(&header, b"hello"), Ok(payload));
+        assert!(unpacker.unpack(&header, b"hellO").is_err());
+        for plain_len in [5, 200_000] {
+            let bomb = zstd::bulk::compress(&[0; 100_000], 1).unwrap();
+            let payload_crc = crc32fast::hash(&bomb);
+            let header = BlockHeader { codec: 1, payload_crc, plain_len, ..header };
+            assert!(unpacker.unpack(&header, &bomb).is_err());
         }
     }
 }

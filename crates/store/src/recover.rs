@@ -18,10 +18,9 @@ use crate::catalogue::Catalogue;
 use crate::consumers::write_full;
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::{Damage, StoreError};
-use crate::format::{
-    BlockHeader, Payload, SEGMENT_HEADER, SegmentHeader, TRAILER, flags, read_trailer, unpack,
-};
+use crate::format::{BlockHeader, Payload, SEGMENT_HEADER, SegmentHeader, TRAILER, flags, read_trailer};
 use crate::fs::{Fs, FsFile, read_full};
+use crate::pack::Unpacker;
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::{Segment, SparseIndex, anchor_state, read_segment_header};
 use crate::sequence::Sequence;
@@ -114,7 +113,7 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
 impl Replay {
     fn run(&mut self, path: &Path, scanner: &mut BlockScanner, limit: u64) -> Result<Ending, StoreError> {
         let mut at = SEGMENT_HEADER as u64;
-        let mut scratch = Vec::new();
+        let mut unpacker = Unpacker::default();
         loop {
             let block = match scanner.block_at(at, limit)? {
                 Scanned::Block(block) => block,
@@ -122,7 +121,7 @@ impl Replay {
                 Scanned::End => return Ok(Ending::Open { at, bad: None }),
                 Scanned::Bad(what) => return Ok(Ending::Open { at, bad: Some(what) }),
             };
-            let payload = match unpack(&block, scanner.payload(), &mut scratch) {
+            let payload = match unpacker.unpack(&block, scanner.payload()) {
                 Ok(payload) => payload,
                 Err(what) => return Ok(Ending::Open { at, bad: Some(what) }),
             };

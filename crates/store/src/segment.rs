@@ -18,9 +18,10 @@ use whimbrel_model::Position;
 use crate::decode::{Decoder, Fault, Rows};
 use crate::error::{Damage, StoreError};
 use crate::format::{
-    BLOCK_HEADER, HeaderFault, SEGMENT_HEADER, SegmentHeader, TRAILER, VERSION, flags, read_trailer, unpack,
+    BLOCK_HEADER, HeaderFault, SEGMENT_HEADER, SegmentHeader, TRAILER, VERSION, flags, read_trailer,
 };
 use crate::fs::{Fs, FsFile, read_full};
+use crate::pack::Unpacker;
 use crate::scan::{BlockScanner, Scanned};
 use crate::sequence::Sequence;
 
@@ -135,8 +136,9 @@ impl Segment {
             Scanned::Bad(what) => return bad(&mut scanner, what),
             _ => return bad(&mut scanner, "the file doesn't begin with a snapshot"),
         };
-        let (mut scratch, mut decoder) = (Vec::new(), Decoder::default());
-        let decoded = unpack(&block, scanner.payload(), &mut scratch)
+        let (mut unpacker, mut decoder) = (Unpacker::default(), Decoder::default());
+        let decoded = unpacker
+            .unpack(&block, scanner.payload())
             .and_then(|payload| decoder.block(&block, payload, Rows::Skip, |_, _| Ok::<(), Fault>(())));
         match (decoded, decoder.position) {
             (Ok(()), Some(position)) => {
@@ -195,8 +197,8 @@ impl Segment {
         let Some(offset) = read_trailer(&trailer) else { return Ok(None) };
         let mut scanner = BlockScanner::new(file.clone(), &self.path);
         let Scanned::Index(header) = scanner.block_at(offset, at)? else { return Ok(None) };
-        let mut scratch = Vec::new();
-        let Ok(payload) = unpack(&header, scanner.payload(), &mut scratch) else { return Ok(None) };
+        let mut unpacker = Unpacker::default();
+        let Ok(payload) = unpacker.unpack(&header, scanner.payload()) else { return Ok(None) };
         Ok(serde_json::from_slice(payload.records).ok().filter(|index: &SparseIndex| index.v == 1))
     }
 
@@ -212,7 +214,7 @@ impl Segment {
             ..SparseIndex::default()
         };
         let mut scanner = BlockScanner::new(file.clone(), &self.path);
-        let (mut offset, mut scratch) = (SEGMENT_HEADER as u64, Vec::new());
+        let (mut offset, mut unpacker) = (SEGMENT_HEADER as u64, Unpacker::default());
         let damage = loop {
             let header = match scanner.block_at(offset, limit)? {
                 Scanned::Block(header) if header.first_sequence == index.end_sequence => header,
@@ -220,7 +222,7 @@ impl Segment {
                 Scanned::Index(_) | Scanned::End => break None,
                 Scanned::Bad(what) => break Some(what),
             };
-            let payload = match unpack(&header, scanner.payload(), &mut scratch) {
+            let payload = match unpacker.unpack(&header, scanner.payload()) {
                 Ok(payload) => payload,
                 Err(what) => break Some(what),
             };

@@ -12,7 +12,8 @@ use super::frame::{Frame, FrameReader, ProtocolError, send};
 use super::{OLDEST_VERSION, PROTOCOL_VERSION};
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::StoreError;
-use crate::format::{BLOCK_HEADER, BlockHeader, flags, unpack};
+use crate::format::{BLOCK_HEADER, BlockHeader, flags};
+use crate::pack::Unpacker;
 use crate::seek::StartAt;
 use crate::sequence::{Sequence, StoreItem};
 
@@ -49,7 +50,7 @@ type Decoded = (Decoding, Result<Vec<StoreItem>, ProtocolError>);
 #[derive(Debug)]
 struct Decoding {
     decoder: Decoder,
-    scratch: Vec<u8>,
+    unpacker: Unpacker,
     /// The first record that is handed out.
     from: u64,
     expected: Option<u64>,
@@ -122,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RemoteStore<S> {
             write: self.write,
             decoding: Some(Decoding {
                 decoder: Decoder::default(),
-                scratch: Vec::new(),
+                unpacker: Unpacker::default(),
                 from: 0,
                 expected: None,
             }),
@@ -175,7 +176,7 @@ impl Decoding {
                 self.from = *first;
                 self.expected = Some(0);
                 let header = block_header(definitions)?;
-                let payload = unpack(&header, block_payload(definitions), &mut self.scratch)?;
+                let payload = self.unpacker.unpack(&header, block_payload(definitions))?;
                 self.decoder.definitions(payload.records)?;
                 Ok(Vec::new())
             }
@@ -192,7 +193,7 @@ impl Decoding {
         if !follows {
             return Err("a block out of order".into());
         }
-        let payload = unpack(&header, block_payload(block), &mut self.scratch)?;
+        let payload = self.unpacker.unpack(&header, block_payload(block))?;
         let mut items = Vec::new();
         let from = self.from;
         self.decoder.block(&header, payload, Rows::From(from), |_, step| {
