@@ -26,7 +26,8 @@ use std::sync::Arc;
 use crate::temporal::{Date, DateTime, Time};
 use crate::value::ValueRef;
 
-pub use serial::{BatchError, put_varint, take_varint};
+pub use serial::{BatchError, put_signed, put_varint, take_signed, take_varint};
+use serial::{unzigzag, zigzag};
 
 /// What the bytes of a column's cells mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -137,7 +138,7 @@ impl RowBatch {
     }
 
     pub fn push_int(&mut self, value: i64) {
-        self.push_uint((value << 1 ^ value >> 63) as u64);
+        self.push_uint(zigzag(value));
     }
 
     pub fn push_uint(&mut self, value: u64) {
@@ -335,8 +336,7 @@ fn unsigned(bytes: &[u8]) -> u64 {
 }
 
 fn signed(bytes: &[u8]) -> i64 {
-    let zigzag = unsigned(bytes);
-    (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
+    unzigzag(unsigned(bytes))
 }
 
 fn datetime(bytes: &[u8]) -> DateTime {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use whimbrel_model::batch::take_varint;
+use whimbrel_model::batch::{take_signed, take_varint};
 use whimbrel_model::gtid::{Gtid, MariaDbGtid, MysqlGtid, MysqlSource};
 use whimbrel_model::{
     Begin, ChangeBatch, Commit, LogPoint, LogRecord, Position, RowBatch, RowOp, TableVersion,
@@ -11,7 +11,8 @@ use whimbrel_model::{
 
 use crate::format::{BlockHeader, Payload, take, take_bytes, take_u8, take_u32};
 use crate::record::{
-    Anchor, DdlIn, DefineIn, JSON_VERSION, Pending, PendingEffect, add_gtid_text, form, kind, start_form,
+    Anchor, DdlIn, DefineIn, JSON_VERSION, Numbers, Pending, PendingEffect, add_gtid_text, form, kind,
+    start_form,
 };
 
 /// What is wrong with a payload, for [`crate::Damage::what`].
@@ -47,6 +48,8 @@ pub(crate) struct Decoder {
     retired: HashMap<u64, Arc<TableVersion>>,
     pub position: Option<Position>,
     pub open: Option<Begin>,
+    /// Time of the last begin or commit in this block.
+    time_us: u64,
     /// Server and file of the last begin, shared by those that follow.
     last_start: Option<(Arc<str>, Arc<str>)>,
 }
@@ -67,6 +70,7 @@ impl Decoder {
     ) -> Result<(), E> {
         let Payload { records: mut input, mut values } = payload;
         let mut sequence = header.first_sequence;
+        self.time_us = 0;
         while !input.is_empty() {
             let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
             let decoded = match kind {
@@ -110,9 +114,13 @@ impl Decoder {
     /// Any record but rows.
     fn record(&mut self, kind: u8, body: &[u8], sequence: u64) -> Result<Step, Fault> {
         let mut input = body;
+        let numbers = match kind {
+            kind::BEGIN_DELTA | kind::COMMIT_DELTA => Numbers::Delta,
+            _ => Numbers::Whole,
+        };
         let record = match kind {
-            kind::BEGIN => {
-                let begin = self.take_begin(&mut input).ok_or("a begin record")?;
+            kind::BEGIN | kind::BEGIN_DELTA => {
+                let begin = self.take_begin(&mut input, numbers).ok_or("a begin record")?;
                 self.open = Some(begin.clone());
                 LogRecord::Begin(begin)
             }
@@ -122,10 +130,10 @@ impl Decoder {
                 json_version(v)?;
                 LogRecord::Ddl(ddl)
             }
-            kind::COMMIT => {
-                let commit_time_us = take_varint(&mut input).ok_or("a commit record")?;
+            kind::COMMIT | kind::COMMIT_DELTA => {
+                let commit_time_us = self.take_time(&mut input, numbers).ok_or("a commit record")?;
                 let own = self.open.take().and_then(|begin| begin.gtid);
-                let position = self.take_position(&mut input, own.as_ref())?;
+                let position = self.take_position(&mut input, numbers, own.as_ref())?;
                 LogRecord::Commit(Commit { position, commit_time_us })
             }
             kind::ABORT => {
@@ -134,7 +142,7 @@ impl Decoder {
             }
             kind::HEARTBEAT => {
                 let time_us = take_varint(&mut input).ok_or("a heartbeat record")?;
-                LogRecord::Heartbeat { position: self.take_position(&mut input, None)?, time_us }
+                LogRecord::Heartbeat { position: self.take_position(&mut input, numbers, None)?, time_us }
             }
             kind::ANCHOR => return self.anchor(body),
             kind::DEFINE => return self.define(body),
@@ -228,8 +236,13 @@ impl Decoder {
         Ok(Step::Define { version, current })
     }
 
-    fn take_begin(&mut self, input: &mut &[u8]) -> Option<Begin> {
-        let commit_time_us = take_varint(input)?;
+    fn take_time(&mut self, input: &mut &[u8], numbers: Numbers) -> Option<u64> {
+        self.time_us = take_number(input, numbers, self.time_us)?;
+        Some(self.time_us)
+    }
+
+    fn take_begin(&mut self, input: &mut &[u8], numbers: Numbers) -> Option<Begin> {
+        let commit_time_us = self.take_time(input, numbers)?;
         let gtid = take_gtid(input)?;
         let bits = take_u8(input)?;
         let known = start_form::KNOWN | start_form::SERVER | start_form::FILE;
@@ -244,16 +257,22 @@ impl Decoder {
                     _ => (Arc::from(server), Arc::from(file)),
                 };
                 self.last_start = Some((server.clone(), file.clone()));
-                Some(LogPoint { server, file, offset: take_varint(input)? })
+                let numbers = if bits & start_form::FILE != 0 { Numbers::Whole } else { numbers };
+                Some(LogPoint { server, file, offset: take_number(input, numbers, base.offset)? })
             }
             _ => return None,
         };
         Some(Begin { gtid, commit_time_us, start })
     }
 
-    fn take_position(&mut self, input: &mut &[u8], own: Option<&Gtid>) -> Result<Position, Fault> {
+    fn take_position(
+        &mut self,
+        input: &mut &[u8],
+        numbers: Numbers,
+        own: Option<&Gtid>,
+    ) -> Result<Position, Fault> {
         let position = self.position.as_mut().ok_or("a position without an anchor before it")?;
-        change_position(position, input, own).ok_or("the position of a record")?;
+        change_position(position, input, numbers, own).ok_or("the position of a record")?;
         Ok(position.clone())
     }
 }
@@ -290,7 +309,19 @@ fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(take_bytes(input, len)?).ok()
 }
 
-fn change_position(position: &mut Position, input: &mut &[u8], own: Option<&Gtid>) -> Option<()> {
+fn take_number(input: &mut &[u8], numbers: Numbers, before: u64) -> Option<u64> {
+    match numbers {
+        Numbers::Whole => take_varint(input),
+        Numbers::Delta => take_signed(input).map(|delta| before.wrapping_add(delta as u64)),
+    }
+}
+
+fn change_position(
+    position: &mut Position,
+    input: &mut &[u8],
+    numbers: Numbers,
+    own: Option<&Gtid>,
+) -> Option<()> {
     let bits = take_u8(input)?;
     if bits == form::WHOLE {
         *position = serde_json::from_str(take_text(input)?).ok()?;
@@ -300,10 +331,12 @@ fn change_position(position: &mut Position, input: &mut &[u8], own: Option<&Gtid
         return None;
     }
     let Position::Binlog(binlog) = position;
+    let mut numbers = numbers;
     if bits & form::FILE != 0 {
         take_text(input)?.clone_into(&mut binlog.file);
+        numbers = Numbers::Whole;
     }
-    binlog.offset = take_varint(input)?;
+    binlog.offset = take_number(input, numbers, binlog.offset)?;
     if let Some(gtid) = own {
         binlog.gtids.add(gtid);
     }
@@ -363,6 +396,14 @@ mod tests {
         ]
     }
 
+    fn starts() -> impl Strategy<Value = Option<LogPoint>> {
+        prop::option::of((0..2u8, 0..3u8, any::<u64>()).prop_map(|(server, file, offset)| LogPoint {
+            server: format!("server{server}").into(),
+            file: format!("binlog.{file:06}").into(),
+            offset,
+        }))
+    }
+
     fn header(builder: &BlockBuilder) -> BlockHeader {
         BlockHeader {
             stored_len: 0,
@@ -398,7 +439,8 @@ mod tests {
         builder.pending(&[PendingEffect { before: Some(TableName::new("d", "old")), after: Some(7) }]);
         let start = LogPoint { server: "two".into(), file: "binlog.000002".into(), offset: 9 };
         let gtid: Gtid = format!("{UUID}:tag:6").parse().unwrap();
-        builder.begin(&Begin { gtid: Some(gtid), commit_time_us: 5, start: Some(start) }, &base);
+        let begin = Begin { gtid: Some(gtid), commit_time_us: 5, start: Some(start) };
+        builder.begin(1, &begin, &base);
         let mut batch = ChangeBatch::new(Arc::new(TableVersion::new(7, schema())), true);
         for op in [RowOp::Insert, RowOp::UpdateBefore, RowOp::UpdateAfter] {
             batch.ops.push(op);
@@ -415,7 +457,10 @@ mod tests {
             effects: vec![TableEffect { before: Some(TableName::new("d", "t")), after: None }],
         });
         let after = base.clone();
-        builder.commit(6, &mut base, None, &after);
+        let commit = Commit { position: after.clone(), commit_time_us: 6 };
+        builder.commit(1, &commit, &mut base, None);
+        builder.begin(VERSION, &begin, &base);
+        builder.commit(VERSION, &commit, &mut base, None);
         builder.abort();
         builder.heartbeat(7, &mut base, &after);
         builder
@@ -423,35 +468,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn positions_read_back_whatever_came_before(
+        fn times_and_positions_read_back_whatever_came_before(
+            format in 1..=VERSION,
             first in positions(),
-            steps in prop::collection::vec((positions(), own_gtids(), any::<bool>()), 1..12),
+            steps in prop::collection::vec((positions(), own_gtids(), any::<bool>(), any::<u64>(), starts()), 1..12),
         ) {
             let mut base = first.clone();
             let mut builder = BlockBuilder::default();
             builder.anchor(true, &first, None);
-            for (position, gtid, heartbeat) in &steps {
-                if *heartbeat {
-                    builder.heartbeat(1, &mut base, position);
+            let mut written = Vec::new();
+            for (position, gtid, heartbeat, time_us, start) in steps {
+                if heartbeat {
+                    builder.heartbeat(time_us, &mut base, &position);
+                    written.push(LogRecord::Heartbeat { position: position.clone(), time_us });
                 } else {
-                    let begin = Begin { gtid: gtid.clone(), commit_time_us: 1, start: None };
-                    builder.begin(&begin, &base);
-                    builder.commit(1, &mut base, gtid.as_ref(), position);
+                    let begin = Begin { gtid: gtid.clone(), commit_time_us: time_us / 2, start };
+                    let commit = Commit { position: position.clone(), commit_time_us: time_us };
+                    builder.begin(format, &begin, &base);
+                    builder.commit(format, &commit, &mut base, gtid.as_ref());
+                    written.extend([LogRecord::Begin(begin), LogRecord::Commit(commit)]);
                 }
-                prop_assert_eq!(&base, position);
+                prop_assert_eq!(&base, &position);
             }
             let mut read = Vec::new();
             let decoded = Decoder::default().block(&header(&builder), builder.payload(), Rows::Skip, |_, step| {
-                match step {
-                    Step::Record(_, LogRecord::Commit(commit)) => read.push(commit.position),
-                    Step::Record(_, LogRecord::Heartbeat { position, .. }) => read.push(position),
-                    _ => {}
+                if let Step::Record(_, record) = step {
+                    read.push(record);
                 }
                 Ok::<(), Fault>(())
             });
             prop_assert_eq!(decoded, Ok(()));
-            let written: Vec<_> = steps.into_iter().map(|(position, ..)| position).collect();
-            prop_assert_eq!(read, written);
+            prop_assert_eq!(format!("{read:?}"), format!("{written:?}"));
         }
 
         /// In both formats, whatever an update changes.

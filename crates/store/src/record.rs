@@ -6,43 +6,50 @@
 //! ```text
 //! u8 kind, u32 length of the body, body
 //!
-//!  1 begin      varint commit time (us), gtid, start
+//!  1 begin      in files of version 1: varint commit time (us), gtid, start
 //!  2 rows       in files of version 1: as 7 up to the operations, the rest is the batch in form 1
 //!  3 ddl        JSON {"v":1, and the fields of whimbrel_model::Ddl}
-//!  4 commit     varint commit time (us), position change
+//!  4 commit     in files of version 1: varint commit time (us), position change
 //!  5 abort      nothing
 //!  6 heartbeat  varint time (us), position change
 //!  7 changes    from version 2 on: varint table version, u8 flags (1: foreign keys off), varint rows, one
 //!               byte of operation each, u32 length of the batch's values, the rest are the tags of form 2
 //!               (both in batch/serial.rs of whimbrel_model)
+//!  8 begin      from version 2 on: time, gtid, start
+//!  9 commit     from version 2 on: time, position change
 //! 16 anchor     JSON {"v":1,"snapshot":bool,"position":..,"open":{"gtid","commit_time_us",
 //!              "start":{"server","file","offset"}}}
 //! 17 define     varint table version, u8 flags (1: the table's definition from here on), JSON {"v":1,"schema":..}
 //! 18 pending    JSON {"v":1,"effects":[{"before":..,"after":table version}]}
 //!
+//! time             signed varint, commit time (us) less that of the begin or commit before in this block (0)
 //! gtid             u8 0: none
 //!                  u8 1: 16 bytes uuid, varint tag length, tag, varint number
 //!                  u8 2: varint domain, varint server, varint sequence
 //! start            u8 form: 0 unknown; else 1 and, by its bits:
 //!                  2: varint length, server (else that of the position before)
 //!                  4: varint length, log file name (else that of the position before)
-//!                  always: varint offset
+//!                  always: offset
 //! position change  u8 form, then by its bits:
 //!                  8: varint length, whole position as JSON, nothing else
 //!                  1: varint length, log file name (else it is the one before)
-//!                  always: varint offset; the open transaction's GTID is added
+//!                  always: offset; the open transaction's GTID is added
 //!                  4: varint length, text of the GTIDs that were passed besides it
+//! offset           in records of kind 8 and 9 without a file name: signed varint, less the offset of the
+//!                  position before; else varint
 //! ```
 //!
-//! Kinds 1 to 7 are log records and have a sequence each; 16 and above tell a reader what it needs to know
+//! Kinds 1 to 9 are log records and have a sequence each; 16 and above tell a reader what it needs to know
 //! to begin in the middle. An anchor holds the whole position, so that all others need only the change. The
 //! first block of a file begins with a snapshot: an anchor, all table versions that may still be used, and
 //! the effects of a DDL statement whose transaction is open.
 
 use serde::{Deserialize, Serialize};
-use whimbrel_model::batch::put_varint;
+use whimbrel_model::batch::{put_signed, put_varint};
 use whimbrel_model::gtid::{Gtid, MysqlGtidSet};
-use whimbrel_model::{Begin, ChangeBatch, Ddl, GtidState, LogPoint, Position, TableName, TableSchema};
+use whimbrel_model::{
+    Begin, ChangeBatch, Commit, Ddl, GtidState, LogPoint, Position, TableName, TableSchema,
+};
 
 use crate::format::{CHANGES_SINCE, Payload, flags};
 use crate::pack::clear;
@@ -58,6 +65,8 @@ pub(crate) mod kind {
     pub const ABORT: u8 = 5;
     pub const HEARTBEAT: u8 = 6;
     pub const CHANGES: u8 = 7;
+    pub const BEGIN_DELTA: u8 = 8;
+    pub const COMMIT_DELTA: u8 = 9;
     pub const ANCHOR: u8 = 16;
     pub const DEFINE: u8 = 17;
     pub const PENDING: u8 = 18;
@@ -154,6 +163,15 @@ pub(crate) struct BlockBuilder {
     /// Records with a sequence.
     pub count: u32,
     pub flags: u8,
+    /// Of the last begin or commit.
+    time_us: u64,
+}
+
+/// How numbers are written that are often close to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    Whole,
+    Delta,
 }
 
 impl BlockBuilder {
@@ -175,6 +193,7 @@ impl BlockBuilder {
         clear(&mut self.values);
         self.count = 0;
         self.flags = 0;
+        self.time_us = 0;
     }
 
     /// `body` gets the records and the values.
@@ -199,16 +218,23 @@ impl BlockBuilder {
         self.record(kind, |out, _| put_json(out, value));
     }
 
-    /// `base` is the position before.
-    pub fn begin(&mut self, begin: &Begin, base: &Position) {
-        self.record(kind::BEGIN, |out, _| {
-            put_varint(out, begin.commit_time_us);
+    /// `format` is the version of the file that the block is for, here and below; `base` is the position before.
+    pub fn begin(&mut self, format: u32, begin: &Begin, base: &Position) {
+        let numbers = numbers(format);
+        let kind = if numbers == Numbers::Delta { kind::BEGIN_DELTA } else { kind::BEGIN };
+        let before = self.next_time(begin.commit_time_us);
+        self.record(kind, |out, _| {
+            put_number(out, numbers, begin.commit_time_us, before);
             put_gtid(out, begin.gtid.as_ref());
-            put_start(out, begin.start.as_ref(), base);
+            put_start(out, numbers, begin.start.as_ref(), base);
         });
     }
 
-    /// `format` is the version of the file that the block is for.
+    /// Notes the time of a begin or commit and returns the one before.
+    fn next_time(&mut self, time_us: u64) -> u64 {
+        std::mem::replace(&mut self.time_us, time_us)
+    }
+
     pub fn rows(&mut self, format: u32, version: u64, batch: &ChangeBatch) {
         let kind = if format < CHANGES_SINCE { kind::ROWS } else { kind::CHANGES };
         self.record(kind, |out, values| {
@@ -230,11 +256,14 @@ impl BlockBuilder {
         self.json(kind::DDL, &DdlOut { v: JSON_VERSION, ddl });
     }
 
-    /// `base` is the position before, and becomes `position`.
-    pub fn commit(&mut self, time_us: u64, base: &mut Position, own: Option<&Gtid>, position: &Position) {
-        self.record(kind::COMMIT, |out, _| {
-            put_varint(out, time_us);
-            put_position(out, base, own, position);
+    /// `base` is the position before, and becomes the commit's.
+    pub fn commit(&mut self, format: u32, commit: &Commit, base: &mut Position, own: Option<&Gtid>) {
+        let numbers = numbers(format);
+        let kind = if numbers == Numbers::Delta { kind::COMMIT_DELTA } else { kind::COMMIT };
+        let before = self.next_time(commit.commit_time_us);
+        self.record(kind, |out, _| {
+            put_number(out, numbers, commit.commit_time_us, before);
+            put_position(out, numbers, base, own, &commit.position);
         });
     }
 
@@ -246,7 +275,7 @@ impl BlockBuilder {
     pub fn heartbeat(&mut self, time_us: u64, base: &mut Position, position: &Position) {
         self.record(kind::HEARTBEAT, |out, _| {
             put_varint(out, time_us);
-            put_position(out, base, None, position);
+            put_position(out, Numbers::Whole, base, None, position);
         });
     }
 
@@ -273,6 +302,17 @@ impl BlockBuilder {
 
     pub fn pending(&mut self, effects: &[PendingEffect]) {
         self.json(kind::PENDING, &Pending { v: JSON_VERSION, effects: effects.to_vec() });
+    }
+}
+
+fn numbers(format: u32) -> Numbers {
+    if format < CHANGES_SINCE { Numbers::Whole } else { Numbers::Delta }
+}
+
+fn put_number(out: &mut Vec<u8>, numbers: Numbers, number: u64, before: u64) {
+    match numbers {
+        Numbers::Whole => put_varint(out, number),
+        Numbers::Delta => put_signed(out, number.wrapping_sub(before) as i64),
     }
 }
 
@@ -311,7 +351,7 @@ fn put_gtid(out: &mut Vec<u8>, gtid: Option<&Gtid>) {
     }
 }
 
-fn put_start(out: &mut Vec<u8>, start: Option<&LogPoint>, base: &Position) {
+fn put_start(out: &mut Vec<u8>, numbers: Numbers, start: Option<&LogPoint>, base: &Position) {
     let Some(start) = start else { return out.push(0) };
     let Position::Binlog(base) = base;
     let (server, file) = (*start.server != *base.server, *start.file != *base.file);
@@ -324,14 +364,21 @@ fn put_start(out: &mut Vec<u8>, start: Option<&LogPoint>, base: &Position) {
     if file {
         put_prefixed(out, start.file.as_bytes());
     }
-    put_varint(out, start.offset);
+    put_number(out, if file { Numbers::Whole } else { numbers }, start.offset, base.offset);
 }
 
 /// Writes what leads from `base` to `new` and makes `base` equal to `new`.
-fn put_position(out: &mut Vec<u8>, base: &mut Position, own: Option<&Gtid>, new: &Position) {
+fn put_position(
+    out: &mut Vec<u8>,
+    numbers: Numbers,
+    base: &mut Position,
+    own: Option<&Gtid>,
+    new: &Position,
+) {
     let (Position::Binlog(old), Position::Binlog(target)) = (&mut *base, new);
     let same_file = old.file == target.file;
     let same_server = old.server == target.server;
+    let old_offset = old.offset;
     old.advance(&target.file, target.offset, own);
     let mut extra = String::new();
     if same_server && old.gtids != target.gtids {
@@ -358,7 +405,7 @@ fn put_position(out: &mut Vec<u8>, base: &mut Position, own: Option<&Gtid>, new:
     if !same_file {
         put_prefixed(out, target.file.as_bytes());
     }
-    put_varint(out, target.offset);
+    put_number(out, if same_file { numbers } else { Numbers::Whole }, target.offset, old_offset);
     if !extra.is_empty() {
         put_prefixed(out, extra.as_bytes());
     }

@@ -327,9 +327,10 @@ impl StoreWriter {
 
     fn encode(&mut self, record: &LogRecord) {
         let state = &mut self.state;
+        let format = self.active.as_ref().map_or(VERSION, |active| active.format);
         match record {
             LogRecord::Begin(begin) => {
-                self.block.begin(begin, &state.position);
+                self.block.begin(format, begin, &state.position);
                 state.open = Some(begin.clone());
             }
             LogRecord::Rows(batch) => {
@@ -337,7 +338,6 @@ impl StoreWriter {
                 if version.must_define {
                     self.block.define(version.id, true, &batch.table.schema);
                 }
-                let format = self.active.as_ref().map_or(VERSION, |active| active.format);
                 self.block.rows(format, version.id, batch);
             }
             LogRecord::Ddl(ddl) => {
@@ -351,9 +351,8 @@ impl StoreWriter {
             }
             LogRecord::Commit(commit) => {
                 let own = state.open.take().and_then(|begin| begin.gtid);
-                let time = commit.commit_time_us;
-                self.block.commit(time, &mut state.position, own.as_ref(), &commit.position);
-                state.max_time_us = state.max_time_us.max(time);
+                self.block.commit(format, commit, &mut state.position, own.as_ref());
+                state.max_time_us = state.max_time_us.max(commit.commit_time_us);
                 state.catalogue.commit();
             }
             LogRecord::Abort => {

@@ -236,6 +236,25 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends a LEB128 number whose lowest bit is the sign.
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put_varint(out, zigzag(value));
+}
+
+/// Takes what [`put_signed`] wrote.
+pub fn take_signed(input: &mut &[u8]) -> Option<i64> {
+    take_varint(input).map(unzigzag)
+}
+
+/// Small numbers of either sign as small numbers.
+pub(super) fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
+pub(super) fn unzigzag(zigzag: u64) -> i64 {
+    (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
+}
+
 /// Takes a LEB128 number of at most ten bytes from the front of `input`.
 pub fn take_varint(input: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
