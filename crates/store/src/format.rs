@@ -8,8 +8,8 @@
 //!
 //! ```text
 //!  0  8  magic "WHIMSEG\0"
-//!  8  4  format version: 2, or 1 (rows are records of another kind, which have their values in them; a file that
-//!        was begun so is written on so)
+//!  8  4  format version: 2, or 1 (begins, rows and commits are records of other kinds, with the values in the
+//!        rows; a file that was begun so is written on so)
 //! 12  4  zero
 //! 16 16  store id (random, the same in all files of a Store)
 //! 32  8  first sequence: no record of this file has a lower one
@@ -53,8 +53,8 @@
 pub const VERSION: u32 = 2;
 /// The oldest format version that is read.
 const OLDEST_VERSION: u32 = 1;
-/// The first format version with [`crate::record::kind::CHANGES`] in place of [`crate::record::kind::ROWS`].
-pub(crate) const CHANGES_SINCE: u32 = 2;
+/// The first format version with values behind the records, and differences.
+pub(crate) const COMPACT_SINCE: u32 = 2;
 pub(crate) const SEGMENT_HEADER: usize = 64;
 pub(crate) const BLOCK_HEADER: usize = 56;
 pub(crate) const TRAILER: usize = 16;

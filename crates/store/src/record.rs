@@ -51,7 +51,7 @@ use whimbrel_model::{
     Begin, ChangeBatch, Commit, Ddl, GtidState, LogPoint, Position, TableName, TableSchema,
 };
 
-use crate::format::{CHANGES_SINCE, Payload, flags};
+use crate::format::{COMPACT_SINCE, Payload, flags};
 use crate::pack::clear;
 
 /// Version of the JSON inside records.
@@ -236,7 +236,7 @@ impl BlockBuilder {
     }
 
     pub fn rows(&mut self, format: u32, version: u64, batch: &ChangeBatch) {
-        let kind = if format < CHANGES_SINCE { kind::ROWS } else { kind::CHANGES };
+        let kind = if format < COMPACT_SINCE { kind::ROWS } else { kind::CHANGES };
         self.record(kind, |out, values| {
             put_varint(out, version);
             out.push(u8::from(batch.foreign_keys_off));
@@ -306,7 +306,7 @@ impl BlockBuilder {
 }
 
 fn numbers(format: u32) -> Numbers {
-    if format < CHANGES_SINCE { Numbers::Whole } else { Numbers::Delta }
+    if format < COMPACT_SINCE { Numbers::Whole } else { Numbers::Delta }
 }
 
 fn put_number(out: &mut Vec<u8>, numbers: Numbers, number: u64, before: u64) {
