@@ -1,7 +1,7 @@
 //! Records inside a block's payload: their bytes, and the writing side.
 //!
-//! Records stand one after another, and the values of their rows behind all of them, in the same order; strings and JSON are UTF-8, numbers little endian or LEB128
-//! (`varint`):
+//! Records stand one after another, and the values of their rows behind all of them, in the same order;
+//! strings and JSON are UTF-8, numbers little endian or LEB128 (`varint`):
 //!
 //! ```text
 //! u8 kind, u32 length of the body, body
