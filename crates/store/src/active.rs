@@ -19,6 +19,8 @@ use whimbrel_connector::{FailPoint, Mutation};
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
     pub segment: Arc<Segment>,
+    /// The format version of the file's header: what is appended must be of it.
+    pub format: u32,
     file: Arc<dyn FsFile>,
     /// Bytes that are on disk for certain.
     durable: u64,
@@ -36,9 +38,16 @@ pub(crate) struct ActiveFile {
 
 impl ActiveFile {
     /// A file of which everything up to `durable` is on disk; `last_block` is where its last block begins.
-    pub fn new(segment: Arc<Segment>, file: Arc<dyn FsFile>, durable: u64, last_block: u64) -> Self {
+    pub fn new(
+        segment: Arc<Segment>,
+        format: u32,
+        file: Arc<dyn FsFile>,
+        durable: u64,
+        last_block: u64,
+    ) -> Self {
         Self {
             segment,
+            format,
             file,
             durable,
             written: durable,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::StoreError;
-use crate::format::{BlockHeader, SEGMENT_HEADER, unpack};
+use crate::format::{BlockHeader, SEGMENT_HEADER};
 use crate::fs::FsFile;
+use crate::pack::Unpacker;
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::{IndexAnchor, Segment};
 use crate::sequence::Sequence;
@@ -24,7 +25,7 @@ pub(crate) struct Cursor {
     /// First sequence of the next block.
     expected: u64,
     pub decoder: Decoder,
-    scratch: Vec<u8>,
+    unpacker: Unpacker,
 }
 
 impl Cursor {
@@ -64,7 +65,7 @@ impl Cursor {
             offset: anchor.offset,
             expected: anchor.sequence,
             decoder: Decoder::default(),
-            scratch: Vec::new(),
+            unpacker: Unpacker::default(),
             segment,
         };
         let loaded = cursor.segment.index(shared.fs.as_ref())?;
@@ -77,8 +78,10 @@ impl Cursor {
     fn load_definitions(&mut self, offset: u64) -> Result<(), StoreError> {
         let limit = self.limit()?.unwrap_or(offset);
         let fault = match self.scanner.block_at(offset, limit)? {
-            Scanned::Block(header) => unpack(&header, self.scanner.payload(), &mut self.scratch)
-                .and_then(|plain| self.decoder.definitions(plain)),
+            Scanned::Block(header) => self
+                .unpacker
+                .unpack(&header, self.scanner.payload())
+                .and_then(|payload| self.decoder.definitions(payload.records)),
             Scanned::Bad(what) => Err(what),
             Scanned::Index(_) | Scanned::End => Err("a block that the index names"),
         };
@@ -159,8 +162,10 @@ impl Cursor {
         rows: Rows,
         step: impl FnMut(&Decoder, Step) -> Result<(), Fault>,
     ) -> Result<(), StoreError> {
-        let decoded = unpack(header, self.scanner.payload(), &mut self.scratch)
-            .and_then(|plain| self.decoder.block(header, plain, rows, step));
+        let decoded = self
+            .unpacker
+            .unpack(header, self.scanner.payload())
+            .and_then(|payload| self.decoder.block(header, payload, rows, step));
         decoded.or_else(|what| {
             self.offset -= header.total_len();
             self.expected = header.first_sequence;

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use whimbrel_model::batch::take_varint;
+use whimbrel_model::batch::{take_signed, take_varint};
 use whimbrel_model::gtid::{Gtid, MariaDbGtid, MysqlGtid, MysqlSource};
 use whimbrel_model::{
     Begin, ChangeBatch, Commit, LogPoint, LogRecord, Position, RowBatch, RowOp, TableVersion,
 };
 
-use crate::format::{BlockHeader, take, take_bytes, take_u8, take_u32};
+use crate::format::{BlockHeader, Payload, take, take_bytes, take_u8, take_u32};
 use crate::record::{
-    Anchor, DdlIn, DefineIn, JSON_VERSION, Pending, PendingEffect, add_gtid_text, form, kind, start_form,
+    Anchor, DdlIn, DefineIn, JSON_VERSION, Numbers, Pending, PendingEffect, add_gtid_text, form, kind,
+    start_form,
 };
 
 /// What is wrong with a payload, for [`crate::Damage::what`].
@@ -47,6 +48,8 @@ pub(crate) struct Decoder {
     retired: HashMap<u64, Arc<TableVersion>>,
     pub position: Option<Position>,
     pub open: Option<Begin>,
+    /// Time of the last begin or commit in this block.
+    time_us: u64,
     /// Server and file of the last begin, shared by those that follow.
     last_start: Option<(Arc<str>, Arc<str>)>,
 }
@@ -61,15 +64,19 @@ impl Decoder {
     pub fn block<E: From<Fault>>(
         &mut self,
         header: &BlockHeader,
-        plain: &[u8],
+        payload: Payload<'_>,
         rows: Rows,
         mut step: impl FnMut(&Self, Step) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut input = plain;
+        let Payload { records: mut input, mut values } = payload;
         let mut sequence = header.first_sequence;
+        self.time_us = 0;
         while !input.is_empty() {
             let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
-            let decoded = self.record(kind, body, sequence, rows)?;
+            let decoded = match kind {
+                kind::ROWS | kind::CHANGES => self.rows(kind, body, &mut values, sequence, rows)?,
+                _ => self.record(kind, body, sequence)?,
+            };
             if kind < kind::ANCHOR {
                 sequence = sequence.saturating_add(1);
             }
@@ -78,13 +85,16 @@ impl Decoder {
         if sequence != header.end_sequence() {
             return Err("number of records in a block".into());
         }
+        if !values.is_empty() {
+            return Err("values of no record in a block".into());
+        }
         self.retired = HashMap::new();
         Ok(())
     }
 
     /// Takes only the table versions out of a block.
-    pub fn definitions(&mut self, plain: &[u8]) -> Result<(), Fault> {
-        let mut input = plain;
+    pub fn definitions(&mut self, records: &[u8]) -> Result<(), Fault> {
+        let mut input = records;
         while !input.is_empty() {
             let (kind, body) = split_record(&mut input).ok_or("a record is cut short")?;
             if kind == kind::DEFINE {
@@ -94,35 +104,36 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes only the anchor that a payload begins with; `None` where it begins otherwise.
-    pub fn first_anchor(&mut self, plain: &[u8]) -> Option<()> {
-        let mut input = plain;
+    /// Takes only the anchor that the records begin with; `None` where they begin otherwise.
+    pub fn first_anchor(&mut self, records: &[u8]) -> Option<()> {
+        let mut input = records;
         let (kind, body) = split_record(&mut input)?;
         (kind == kind::ANCHOR && self.anchor(body).is_ok()).then_some(())
     }
 
-    fn record(&mut self, kind: u8, body: &[u8], sequence: u64, rows: Rows) -> Result<Step, Fault> {
+    /// Any record but rows.
+    fn record(&mut self, kind: u8, body: &[u8], sequence: u64) -> Result<Step, Fault> {
         let mut input = body;
+        let numbers = match kind {
+            kind::BEGIN_DELTA | kind::COMMIT_DELTA => Numbers::Delta,
+            _ => Numbers::Whole,
+        };
         let record = match kind {
-            kind::BEGIN => {
-                let begin = self.take_begin(&mut input).ok_or("a begin record")?;
+            kind::BEGIN | kind::BEGIN_DELTA => {
+                let begin = self.take_begin(&mut input, numbers).ok_or("a begin record")?;
                 self.open = Some(begin.clone());
                 LogRecord::Begin(begin)
             }
-            kind::ROWS => match rows {
-                Rows::From(first) if sequence >= first => return self.rows(body, sequence),
-                _ => return Ok(Step::Skipped),
-            },
             kind::DDL => {
                 let DdlIn { v, ddl } = serde_json::from_slice(body).map_err(|_| "a DDL record")?;
                 input = &[];
                 json_version(v)?;
                 LogRecord::Ddl(ddl)
             }
-            kind::COMMIT => {
-                let commit_time_us = take_varint(&mut input).ok_or("a commit record")?;
+            kind::COMMIT | kind::COMMIT_DELTA => {
+                let commit_time_us = self.take_time(&mut input, numbers).ok_or("a commit record")?;
                 let own = self.open.take().and_then(|begin| begin.gtid);
-                let position = self.take_position(&mut input, own.as_ref())?;
+                let position = self.take_position(&mut input, numbers, own.as_ref())?;
                 LogRecord::Commit(Commit { position, commit_time_us })
             }
             kind::ABORT => {
@@ -131,7 +142,7 @@ impl Decoder {
             }
             kind::HEARTBEAT => {
                 let time_us = take_varint(&mut input).ok_or("a heartbeat record")?;
-                LogRecord::Heartbeat { position: self.take_position(&mut input, None)?, time_us }
+                LogRecord::Heartbeat { position: self.take_position(&mut input, numbers, None)?, time_us }
             }
             kind::ANCHOR => return self.anchor(body),
             kind::DEFINE => return self.define(body),
@@ -145,7 +156,15 @@ impl Decoder {
         if input.is_empty() { Ok(Step::Record(sequence, record)) } else { Err("bytes after a record's end") }
     }
 
-    fn rows(&self, body: &[u8], sequence: u64) -> Result<Step, Fault> {
+    /// `values` begin with those of this record, which are taken whether the rows are wanted or not.
+    fn rows(
+        &self,
+        kind: u8,
+        body: &[u8],
+        values: &mut &[u8],
+        sequence: u64,
+        rows: Rows,
+    ) -> Result<Step, Fault> {
         let mut input = body;
         let mut head = || {
             let id = take_varint(&mut input)?;
@@ -154,10 +173,22 @@ impl Decoder {
             Some((id, flags, take_bytes(&mut input, count)?))
         };
         let (id, flags, ops) = head().ok_or("a rows record is cut short")?;
+        let mut own = || take_bytes(values, u64::from(take_u32(&mut input)?));
+        let own = match kind {
+            kind::ROWS => None,
+            _ => Some(own().ok_or("the values of a rows record are cut short")?),
+        };
+        if !matches!(rows, Rows::From(first) if sequence >= first) {
+            return Ok(Step::Skipped);
+        }
         let table = self.versions.get(&id).ok_or("rows of a table version that isn't defined")?.clone();
         let ops = ops.iter().map(|code| RowOp::from_code(*code)).collect::<Option<Vec<_>>>();
         let ops = ops.ok_or("an unknown operation in a rows record")?;
-        let rows = RowBatch::decode(table.kinds.clone(), input).map_err(|_| "the batch of a rows record")?;
+        let rows = match own {
+            None => RowBatch::decode(table.kinds.clone(), input),
+            Some(values) => RowBatch::decode_changes(table.kinds.clone(), &ops, input, values),
+        };
+        let rows = rows.map_err(|_| "the batch of a rows record")?;
         let batch = ChangeBatch { table, ops, rows, foreign_keys_off: flags & 1 != 0 };
         if !batch.is_well_formed() {
             return Err("operations that don't fit the rows of a rows record");
@@ -205,8 +236,13 @@ impl Decoder {
         Ok(Step::Define { version, current })
     }
 
-    fn take_begin(&mut self, input: &mut &[u8]) -> Option<Begin> {
-        let commit_time_us = take_varint(input)?;
+    fn take_time(&mut self, input: &mut &[u8], numbers: Numbers) -> Option<u64> {
+        self.time_us = take_number(input, numbers, self.time_us)?;
+        Some(self.time_us)
+    }
+
+    fn take_begin(&mut self, input: &mut &[u8], numbers: Numbers) -> Option<Begin> {
+        let commit_time_us = self.take_time(input, numbers)?;
         let gtid = take_gtid(input)?;
         let bits = take_u8(input)?;
         let known = start_form::KNOWN | start_form::SERVER | start_form::FILE;
@@ -221,16 +257,22 @@ impl Decoder {
                     _ => (Arc::from(server), Arc::from(file)),
                 };
                 self.last_start = Some((server.clone(), file.clone()));
-                Some(LogPoint { server, file, offset: take_varint(input)? })
+                let numbers = if bits & start_form::FILE != 0 { Numbers::Whole } else { numbers };
+                Some(LogPoint { server, file, offset: take_number(input, numbers, base.offset)? })
             }
             _ => return None,
         };
         Some(Begin { gtid, commit_time_us, start })
     }
 
-    fn take_position(&mut self, input: &mut &[u8], own: Option<&Gtid>) -> Result<Position, Fault> {
+    fn take_position(
+        &mut self,
+        input: &mut &[u8],
+        numbers: Numbers,
+        own: Option<&Gtid>,
+    ) -> Result<Position, Fault> {
         let position = self.position.as_mut().ok_or("a position without an anchor before it")?;
-        change_position(position, input, own).ok_or("the position of a record")?;
+        change_position(position, input, numbers, own).ok_or("the position of a record")?;
         Ok(position.clone())
     }
 }
@@ -267,7 +309,19 @@ fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(take_bytes(input, len)?).ok()
 }
 
-fn change_position(position: &mut Position, input: &mut &[u8], own: Option<&Gtid>) -> Option<()> {
+fn take_number(input: &mut &[u8], numbers: Numbers, before: u64) -> Option<u64> {
+    match numbers {
+        Numbers::Whole => take_varint(input),
+        Numbers::Delta => take_signed(input).map(|delta| before.wrapping_add(delta as u64)),
+    }
+}
+
+fn change_position(
+    position: &mut Position,
+    input: &mut &[u8],
+    numbers: Numbers,
+    own: Option<&Gtid>,
+) -> Option<()> {
     let bits = take_u8(input)?;
     if bits == form::WHOLE {
         *position = serde_json::from_str(take_text(input)?).ok()?;
@@ -277,10 +331,12 @@ fn change_position(position: &mut Position, input: &mut &[u8], own: Option<&Gtid
         return None;
     }
     let Position::Binlog(binlog) = position;
+    let mut numbers = numbers;
     if bits & form::FILE != 0 {
         take_text(input)?.clone_into(&mut binlog.file);
+        numbers = Numbers::Whole;
     }
-    binlog.offset = take_varint(input)?;
+    binlog.offset = take_number(input, numbers, binlog.offset)?;
     if let Some(gtid) = own {
         binlog.gtids.add(gtid);
     }
@@ -298,6 +354,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::format::VERSION;
     use crate::record::BlockBuilder;
 
     const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
@@ -339,10 +396,19 @@ mod tests {
         ]
     }
 
+    fn starts() -> impl Strategy<Value = Option<LogPoint>> {
+        prop::option::of((0..2u8, 0..3u8, any::<u64>()).prop_map(|(server, file, offset)| LogPoint {
+            server: format!("server{server}").into(),
+            file: format!("binlog.{file:06}").into(),
+            offset,
+        }))
+    }
+
     fn header(builder: &BlockBuilder) -> BlockHeader {
         BlockHeader {
             stored_len: 0,
             plain_len: 0,
+            values_len: 0,
             codec: 0,
             flags: builder.flags,
             first_sequence: 1,
@@ -373,7 +439,8 @@ mod tests {
         builder.pending(&[PendingEffect { before: Some(TableName::new("d", "old")), after: Some(7) }]);
         let start = LogPoint { server: "two".into(), file: "binlog.000002".into(), offset: 9 };
         let gtid: Gtid = format!("{UUID}:tag:6").parse().unwrap();
-        builder.begin(&Begin { gtid: Some(gtid), commit_time_us: 5, start: Some(start) }, &base);
+        let begin = Begin { gtid: Some(gtid), commit_time_us: 5, start: Some(start) };
+        builder.begin(1, &begin, &base);
         let mut batch = ChangeBatch::new(Arc::new(TableVersion::new(7, schema())), true);
         for op in [RowOp::Insert, RowOp::UpdateBefore, RowOp::UpdateAfter] {
             batch.ops.push(op);
@@ -381,7 +448,8 @@ mod tests {
             batch.rows.push_null();
             batch.rows.end_row();
         }
-        builder.rows(7, &batch);
+        builder.rows(VERSION, 7, &batch);
+        builder.rows(1, 7, &batch);
         builder.ddl(&Ddl {
             default_schema: "d".into(),
             sql: "DROP TABLE t".into(),
@@ -389,7 +457,10 @@ mod tests {
             effects: vec![TableEffect { before: Some(TableName::new("d", "t")), after: None }],
         });
         let after = base.clone();
-        builder.commit(6, &mut base, None, &after);
+        let commit = Commit { position: after.clone(), commit_time_us: 6 };
+        builder.commit(1, &commit, &mut base, None);
+        builder.begin(VERSION, &begin, &base);
+        builder.commit(VERSION, &commit, &mut base, None);
         builder.abort();
         builder.heartbeat(7, &mut base, &after);
         builder
@@ -397,51 +468,103 @@ mod tests {
 
     proptest! {
         #[test]
-        fn positions_read_back_whatever_came_before(
+        fn times_and_positions_read_back_whatever_came_before(
+            format in 1..=VERSION,
             first in positions(),
-            steps in prop::collection::vec((positions(), own_gtids(), any::<bool>()), 1..12),
+            steps in prop::collection::vec((positions(), own_gtids(), any::<bool>(), any::<u64>(), starts()), 1..12),
         ) {
             let mut base = first.clone();
             let mut builder = BlockBuilder::default();
             builder.anchor(true, &first, None);
-            for (position, gtid, heartbeat) in &steps {
-                if *heartbeat {
-                    builder.heartbeat(1, &mut base, position);
+            let mut written = Vec::new();
+            for (position, gtid, heartbeat, time_us, start) in steps {
+                if heartbeat {
+                    builder.heartbeat(time_us, &mut base, &position);
+                    written.push(LogRecord::Heartbeat { position: position.clone(), time_us });
                 } else {
-                    let begin = Begin { gtid: gtid.clone(), commit_time_us: 1, start: None };
-                    builder.begin(&begin, &base);
-                    builder.commit(1, &mut base, gtid.as_ref(), position);
+                    let begin = Begin { gtid: gtid.clone(), commit_time_us: time_us / 2, start };
+                    let commit = Commit { position: position.clone(), commit_time_us: time_us };
+                    builder.begin(format, &begin, &base);
+                    builder.commit(format, &commit, &mut base, gtid.as_ref());
+                    written.extend([LogRecord::Begin(begin), LogRecord::Commit(commit)]);
                 }
-                prop_assert_eq!(&base, position);
+                prop_assert_eq!(&base, &position);
             }
             let mut read = Vec::new();
-            let decoded = Decoder::default().block(&header(&builder), &builder.payload, Rows::Skip, |_, step| {
-                match step {
-                    Step::Record(_, LogRecord::Commit(commit)) => read.push(commit.position),
-                    Step::Record(_, LogRecord::Heartbeat { position, .. }) => read.push(position),
-                    _ => {}
+            let decoded = Decoder::default().block(&header(&builder), builder.payload(), Rows::Skip, |_, step| {
+                if let Step::Record(_, record) = step {
+                    read.push(record);
                 }
                 Ok::<(), Fault>(())
             });
             prop_assert_eq!(decoded, Ok(()));
-            let written: Vec<_> = steps.into_iter().map(|(position, ..)| position).collect();
-            prop_assert_eq!(read, written);
+            prop_assert_eq!(format!("{read:?}"), format!("{written:?}"));
+        }
+
+        /// In both formats, whatever an update changes.
+        #[test]
+        fn changes_read_back(cells in prop::collection::vec((0..3u8, [0..4u8, 0..4u8], [0..4u8, 0..4u8]), 0..20)) {
+            let mut batch = ChangeBatch::new(Arc::new(TableVersion::new(7, schema())), cells.len() % 2 == 0);
+            let mut push = |op, row: &[u8; 2]| {
+                batch.ops.push(op);
+                for cell in row {
+                    match cell {
+                        0 => batch.rows.push_null(),
+                        1 => batch.rows.push_unknown(),
+                        cell => batch.rows.push_bytes(&[*cell; 100]),
+                    }
+                }
+                batch.rows.end_row();
+            };
+            for (what, before, after) in &cells {
+                match what {
+                    0 => push(RowOp::Insert, after),
+                    1 => push(RowOp::Delete, before),
+                    _ => {
+                        push(RowOp::UpdateBefore, before);
+                        push(RowOp::UpdateAfter, after);
+                    }
+                }
+            }
+            let shown = |batch: &ChangeBatch| {
+                let rows: Vec<_> = batch.rows.rows().map(|row| format!("{row:?}")).collect();
+                (batch.ops.clone(), rows, batch.foreign_keys_off)
+            };
+            let mut builder = BlockBuilder::default();
+            builder.define(7, true, &schema());
+            builder.rows(1, 7, &batch);
+            builder.rows(VERSION, 7, &batch);
+            let mut read = Vec::new();
+            let decoded = Decoder::default().block(&header(&builder), builder.payload(), Rows::From(0), |_, step| {
+                if let Step::Record(_, LogRecord::Rows(batch)) = step {
+                    read.push(shown(&batch));
+                }
+                Ok::<(), Fault>(())
+            });
+            prop_assert_eq!(decoded, Ok(()));
+            prop_assert_eq!(read, [shown(&batch), shown(&batch)]);
         }
 
         /// A checksum stands before this on disk; from a socket anything may come.
         #[test]
         fn damaged_payloads_never_panic(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..4), cut: usize) {
             let builder = everything();
-            let mut payload = builder.payload.clone();
+            let whole = builder.payload();
             let ignore = |_: &Decoder, _: Step| Ok::<(), Fault>(());
-            prop_assert_eq!(Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore), Ok(()));
+            prop_assert_eq!(Decoder::default().block(&header(&builder), whole, Rows::From(0), ignore), Ok(()));
+            let (mut records, mut values) = (whole.records.to_vec(), whole.values.to_vec());
             for (at, value) in changes {
-                let at = at % payload.len();
-                payload[at] = value;
+                let at = at % records.len();
+                records[at] = value;
             }
-            let _ = Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore);
-            payload.truncate(cut % payload.len());
-            let _ = Decoder::default().block(&header(&builder), &payload, Rows::From(0), ignore);
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
+            values.truncate(cut % values.len());
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
+            records.truncate(cut % records.len());
+            let payload = Payload { records: &records, values: &values };
+            let _ = Decoder::default().block(&header(&builder), payload, Rows::From(0), ignore);
         }
     }
 }

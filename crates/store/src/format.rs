@@ -1,13 +1,15 @@
 //! Byte layout of segment files: what is outside the records.
 //!
 //! All numbers are little endian. A segment file is a header, blocks, and, once it is full, an index block
-//! with a trailer. What a block's payload holds is in [`crate::record`].
+//! with a trailer. A block's payload is records one after another ([`crate::record`]) and then, in one piece, the
+//! values of their rows: short records between long values would make the compressor slow.
 //!
 //! Segment header, 64 bytes, written once, with the first block, before the file gets its name:
 //!
 //! ```text
 //!  0  8  magic "WHIMSEG\0"
-//!  8  4  format version, 1
+//!  8  4  format version: 2, or 1 (begins, rows and commits are records of other kinds, with the values in the
+//!        rows; a file that was begun so is written on so)
 //! 12  4  zero
 //! 16 16  store id (random, the same in all files of a Store)
 //! 32  8  first sequence: no record of this file has a lower one
@@ -32,7 +34,7 @@
 //! 28  4  crc32 of the stored payload
 //! 32  8  the latest commit time up to the end of this block, microseconds since 1970
 //! 40  8  synced: as many bytes of this file were on disk for certain when this block was made
-//! 48  4  zero
+//! 48  4  how many of the payload's plain bytes, its last ones, are values (0 in version 1)
 //! 52  4  crc32 of bytes 0..52
 //! ```
 //!
@@ -47,8 +49,12 @@
 //! 12  4  crc32 of bytes 0..12
 //! ```
 
-/// The newest format version, which this program writes.
-pub const VERSION: u32 = 1;
+/// The newest format version, which new files get.
+pub const VERSION: u32 = 2;
+/// The oldest format version that is read.
+const OLDEST_VERSION: u32 = 1;
+/// The first format version with values behind the records, and differences.
+pub(crate) const COMPACT_SINCE: u32 = 2;
 pub(crate) const SEGMENT_HEADER: usize = 64;
 pub(crate) const BLOCK_HEADER: usize = 56;
 pub(crate) const TRAILER: usize = 16;
@@ -104,6 +110,7 @@ fn append_crc(out: &mut Vec<u8>, from: usize) {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    pub version: u32,
     pub store_id: [u8; 16],
     pub first_sequence: u64,
     pub previous_end: u64,
@@ -121,7 +128,7 @@ impl SegmentHeader {
     pub fn write(&self, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(&SEGMENT_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.store_id);
         out.extend_from_slice(&self.first_sequence.to_le_bytes());
@@ -143,17 +150,17 @@ impl SegmentHeader {
             let first_sequence = take_u64(&mut input)?;
             let previous_end = take_u64(&mut input)?;
             let created_us = take_u64(&mut input)?;
-            Some((magic, version, Self { store_id, first_sequence, previous_end, created_us }))
+            Some((magic, Self { version, store_id, first_sequence, previous_end, created_us }))
         };
-        let (magic, version, header) = fields().ok_or(fault("the file header is cut short"))?;
+        let (magic, header) = fields().ok_or(fault("the file header is cut short"))?;
         if magic != SEGMENT_MAGIC {
             return Err(fault("the file doesn't begin as a segment file"));
         }
         if !crc_holds(bytes) {
             return Err(fault("checksum of the file header"));
         }
-        if version != VERSION {
-            return Err(HeaderFault::Version(version));
+        if !(OLDEST_VERSION..=VERSION).contains(&header.version) {
+            return Err(HeaderFault::Version(header.version));
         }
         Ok(header)
     }
@@ -163,6 +170,7 @@ impl SegmentHeader {
 pub(crate) struct BlockHeader {
     pub stored_len: u32,
     pub plain_len: u32,
+    pub values_len: u32,
     pub codec: u8,
     pub flags: u8,
     pub first_sequence: u64,
@@ -184,7 +192,7 @@ impl BlockHeader {
         out.extend_from_slice(&self.payload_crc.to_le_bytes());
         out.extend_from_slice(&self.max_time_us.to_le_bytes());
         out.extend_from_slice(&self.synced.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.values_len.to_le_bytes());
         append_crc(out, from);
     }
 
@@ -201,9 +209,11 @@ impl BlockHeader {
             let payload_crc = take_u32(&mut input)?;
             let max_time_us = take_u64(&mut input)?;
             let synced = take_u64(&mut input)?;
+            let values_len = take_u32(&mut input)?;
             let header = Self {
                 stored_len,
                 plain_len,
+                values_len,
                 codec,
                 flags,
                 first_sequence,
@@ -223,6 +233,9 @@ impl BlockHeader {
         }
         if u64::from(header.plain_len) > MAX_PAYLOAD || u64::from(header.stored_len) > MAX_PAYLOAD {
             return Err("length of a block");
+        }
+        if header.values_len > header.plain_len {
+            return Err("length of a block's values");
         }
         Ok(header)
     }
@@ -268,28 +281,12 @@ pub(crate) fn parse_segment_name(name: &str) -> Option<u64> {
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// Takes the plain payload out of a stored one.
-pub(crate) fn unpack<'a>(
-    header: &BlockHeader,
-    stored: &'a [u8],
-    scratch: &'a mut Vec<u8>,
-) -> Result<&'a [u8], &'static str> {
-    if crc32fast::hash(stored) != header.payload_crc {
-        return Err("checksum of a block");
-    }
-    let plain = match header.codec {
-        0 => stored,
-        1 => {
-            *scratch = zstd::bulk::decompress(stored, header.plain_len as usize)
-                .map_err(|_| "compressed data of a block")?;
-            scratch.as_slice()
-        }
-        _ => return Err("codec of a block"),
-    };
-    if plain.len() as u64 != u64::from(header.plain_len) {
-        return Err("plain length of a block");
-    }
-    Ok(plain)
+/// The plain payload of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Payload<'a> {
+    pub records: &'a [u8],
+    /// The values of the records' rows, in order.
+    pub values: &'a [u8],
 }
 
 #[cfg(test)]
@@ -300,6 +297,7 @@ mod tests {
         BlockHeader {
             stored_len: 5,
             plain_len: 5,
+            values_len: 2,
             codec: 0,
             flags: flags::BOUNDARY,
             first_sequence: 42,
@@ -312,8 +310,13 @@ mod tests {
 
     #[test]
     fn headers_read_back_and_every_flipped_bit_is_noticed() {
-        let segment =
-            SegmentHeader { store_id: [9; 16], first_sequence: 42, previous_end: 40, created_us: 1 };
+        let segment = SegmentHeader {
+            version: VERSION,
+            store_id: [9; 16],
+            first_sequence: 42,
+            previous_end: 40,
+            created_us: 1,
+        };
         let mut bytes = Vec::new();
         segment.write(&mut bytes);
         assert_eq!(bytes.len(), SEGMENT_HEADER);
@@ -337,27 +340,17 @@ mod tests {
     #[test]
     fn a_newer_format_is_named_and_not_called_damaged() {
         let mut bytes = Vec::new();
-        SegmentHeader { store_id: [0; 16], first_sequence: 1, previous_end: 0, created_us: 0 }
+        let version = VERSION + 1;
+        SegmentHeader { version, store_id: [0; 16], first_sequence: 1, previous_end: 0, created_us: 0 }
             .write(&mut bytes);
-        bytes[8] = 2;
-        bytes.truncate(SEGMENT_HEADER - 4);
-        append_crc(&mut bytes, 0);
-        assert_eq!(SegmentHeader::read(&bytes), Err(HeaderFault::Version(2)));
+        assert_eq!(SegmentHeader::read(&bytes), Err(HeaderFault::Version(version)));
     }
 
     #[test]
-    fn a_payload_is_unpacked_only_if_it_is_whole() {
-        let mut scratch = Vec::new();
-        assert_eq!(unpack(&block(), b"hello", &mut scratch), Ok(b"hello".as_slice()));
-        assert!(unpack(&block(), b"hellO", &mut scratch).is_err());
-        let bomb = zstd::bulk::compress(&[0; 100_000], 1).unwrap();
-        let header = BlockHeader {
-            codec: 1,
-            payload_crc: crc32fast::hash(&bomb),
-            stored_len: bomb.len() as u32,
-            ..block()
-        };
-        assert!(unpack(&header, &bomb, &mut scratch).is_err());
+    fn values_longer_than_the_payload_are_refused() {
+        let mut bytes = Vec::new();
+        BlockHeader { values_len: 6, ..block() }.write(&mut bytes);
+        assert_eq!(BlockHeader::read(&bytes), Err("length of a block's values"));
     }
 
     #[test]

@@ -16,9 +16,10 @@ use crate::consumers::Consumers;
 use crate::cursor::Cursor;
 use crate::decode::{Rows, Step};
 use crate::error::StoreError;
-use crate::format::{SEGMENT_HEADER, unpack};
+use crate::format::SEGMENT_HEADER;
 use crate::fs::{Fs, RealFs};
 use crate::options::StoreOptions;
+use crate::pack::Unpacker;
 use crate::recover::check_not_durable;
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::{Segment, SegmentStart};
@@ -231,9 +232,10 @@ fn whole_blocks(fs: &dyn Fs, segment: &Segment) -> Result<(u64, u64), StoreError
     let file = segment.open(fs)?;
     let limit = segment.len(file.as_ref())?;
     let mut scanner = BlockScanner::new(file, &segment.path);
-    let (mut at, mut next, mut scratch) = (SEGMENT_HEADER as u64, segment.first_sequence, Vec::new());
+    let (mut at, mut next) = (SEGMENT_HEADER as u64, segment.first_sequence);
+    let mut unpacker = Unpacker::default();
     while let Scanned::Block(header) = scanner.block_at(at, limit)? {
-        if header.first_sequence != next || unpack(&header, scanner.payload(), &mut scratch).is_err() {
+        if header.first_sequence != next || unpacker.unpack(&header, scanner.payload()).is_err() {
             break;
         }
         next = header.end_sequence();

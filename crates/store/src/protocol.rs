@@ -17,5 +17,8 @@ pub(crate) use frame::Frame;
 pub use frame::{ErrorCode, ProtocolError};
 pub use server::{Listener, ServeOptions, serve, serve_connection};
 
-/// The protocol version that this program speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// The newest protocol version, which a server speaks. Its frames are those of version 1, its blocks may be of
+/// format 2 ([`crate::FORMAT_VERSION`]), which a client of version 1 can't read.
+pub const PROTOCOL_VERSION: u16 = 2;
+/// The oldest protocol version that a client speaks: it reads the blocks of older servers.
+const OLDEST_VERSION: u16 = 1;

@@ -75,9 +75,11 @@ impl StoreReader {
             // Marked as seen before the task looks, so that what comes later wakes this reader.
             self.tail.borrow_and_update();
             let mut engine = self.engine.take().ok_or(StoreError::TaskLost("reads the change log"))?;
+            // Handed out by now; the next batch needs about as much room.
+            let mut items = Vec::from(std::mem::take(&mut self.items));
             self.loading = Some(self.blocking.spawn_short(move || {
-                let result = engine.load();
-                (engine, result)
+                let result = engine.load(&mut items);
+                (engine, result.map(|()| items))
             }));
         }
         let Some(loading) = &mut self.loading else { return Ok(false) };
@@ -85,7 +87,7 @@ impl StoreReader {
         self.loading = None;
         let (engine, result) = joined.map_err(|_| StoreError::TaskLost("reads the change log"))?;
         self.engine = Some(engine);
-        self.items.extend(result?);
+        self.items = result?.into();
         Ok(!self.items.is_empty())
     }
 }
@@ -130,10 +132,9 @@ impl Engine {
         }
     }
 
-    /// Durable records, none where there is nothing new.
-    pub fn load(&mut self) -> Result<Vec<StoreItem>, StoreError> {
-        let mut items: Vec<StoreItem> = Vec::new();
-        let Some((cursor, from)) = self.ready()? else { return Ok(items) };
+    /// Appends durable records, none where there is nothing new, to `items`, which is empty.
+    pub fn load(&mut self, items: &mut Vec<StoreItem>) -> Result<(), StoreError> {
+        let Some((cursor, from)) = self.ready()? else { return Ok(()) };
         let mut bytes = 0;
         // Blocks before `from` give nothing; only the durable end may give an empty answer.
         while bytes < BATCH_BYTES || items.is_empty() {
@@ -142,7 +143,7 @@ impl Engine {
                 let Some(header) = header else { return Ok(None) };
                 let rows = Rows::From(from);
                 cursor.decode(&header, rows, |_, step| {
-                    keep(&mut items, from, step);
+                    keep(items, from, step);
                     Ok(())
                 })?;
                 Ok(Some(header))
@@ -153,11 +154,11 @@ impl Engine {
                 Err(error) => {
                     items.truncate(whole);
                     // What could be read is handed out first; the error comes with the next call.
-                    return if items.is_empty() { Err(error) } else { Ok(items) };
+                    return if items.is_empty() { Err(error) } else { Ok(()) };
                 }
             }
         }
-        Ok(items)
+        Ok(())
     }
 }
 
@@ -198,7 +199,7 @@ fn definitions(decoder: &Decoder) -> Vec<u8> {
     }
     let facts = BlockFacts { flags: builder.flags, first_sequence: 0, count: 0, max_time_us: 0, synced: 0 };
     let mut block = Vec::new();
-    Packer::new(Compression::Zstd(1)).pack(&builder.payload, facts, &mut block);
+    Packer::new(Compression::Zstd(1)).pack(builder.payload(), facts, &mut block);
     block
 }
 

@@ -1,48 +1,58 @@
 //! Records inside a block's payload: their bytes, and the writing side.
 //!
-//! A payload is records one after another; strings and JSON are UTF-8, numbers little endian or LEB128
-//! (`varint`):
+//! Records stand one after another, and the values of their rows behind all of them, in the same order;
+//! strings and JSON are UTF-8, numbers little endian or LEB128 (`varint`):
 //!
 //! ```text
 //! u8 kind, u32 length of the body, body
 //!
-//!  1 begin      varint commit time (us), gtid, start
-//!  2 rows       varint table version, u8 flags (1: foreign keys off), varint rows, one byte of operation
-//!               each, the rest is the batch as whimbrel_model::batch serialises it
+//!  1 begin      in files of version 1: varint commit time (us), gtid, start
+//!  2 rows       in files of version 1: as 7 up to the operations, the rest is the batch in form 1
 //!  3 ddl        JSON {"v":1, and the fields of whimbrel_model::Ddl}
-//!  4 commit     varint commit time (us), position change
+//!  4 commit     in files of version 1: varint commit time (us), position change
 //!  5 abort      nothing
 //!  6 heartbeat  varint time (us), position change
+//!  7 changes    from version 2 on: varint table version, u8 flags (1: foreign keys off), varint rows, one
+//!               byte of operation each, u32 length of the batch's values, the rest are the tags of form 2
+//!               (both in batch/serial.rs of whimbrel_model)
+//!  8 begin      from version 2 on: time, gtid, start
+//!  9 commit     from version 2 on: time, position change
 //! 16 anchor     JSON {"v":1,"snapshot":bool,"position":..,"open":{"gtid","commit_time_us",
 //!              "start":{"server","file","offset"}}}
 //! 17 define     varint table version, u8 flags (1: the table's definition from here on), JSON {"v":1,"schema":..}
 //! 18 pending    JSON {"v":1,"effects":[{"before":..,"after":table version}]}
 //!
+//! time             signed varint, commit time (us) less that of the begin or commit before in this block (0)
 //! gtid             u8 0: none
 //!                  u8 1: 16 bytes uuid, varint tag length, tag, varint number
 //!                  u8 2: varint domain, varint server, varint sequence
 //! start            u8 form: 0 unknown; else 1 and, by its bits:
 //!                  2: varint length, server (else that of the position before)
 //!                  4: varint length, log file name (else that of the position before)
-//!                  always: varint offset
+//!                  always: offset
 //! position change  u8 form, then by its bits:
 //!                  8: varint length, whole position as JSON, nothing else
 //!                  1: varint length, log file name (else it is the one before)
-//!                  always: varint offset; the open transaction's GTID is added
+//!                  always: offset; the open transaction's GTID is added
 //!                  4: varint length, text of the GTIDs that were passed besides it
+//! offset           in records of kind 8 and 9 without a file name: signed varint, less the offset of the
+//!                  position before; else varint
 //! ```
 //!
-//! Kinds 1 to 6 are log records and have a sequence each; 16 and above tell a reader what it needs to know
+//! Kinds 1 to 9 are log records and have a sequence each; 16 and above tell a reader what it needs to know
 //! to begin in the middle. An anchor holds the whole position, so that all others need only the change. The
 //! first block of a file begins with a snapshot: an anchor, all table versions that may still be used, and
 //! the effects of a DDL statement whose transaction is open.
 
 use serde::{Deserialize, Serialize};
-use whimbrel_model::batch::put_varint;
+use whimbrel_model::batch::{put_signed, put_varint};
 use whimbrel_model::gtid::{Gtid, MysqlGtidSet};
-use whimbrel_model::{Begin, ChangeBatch, Ddl, GtidState, LogPoint, Position, TableName, TableSchema};
+use whimbrel_model::{
+    Begin, ChangeBatch, Commit, Ddl, GtidState, LogPoint, Position, TableName, TableSchema,
+};
 
-use crate::format::flags;
+use crate::format::{COMPACT_SINCE, Payload, flags};
+use crate::pack::clear;
 
 /// Version of the JSON inside records.
 pub(crate) const JSON_VERSION: u32 = 1;
@@ -54,6 +64,9 @@ pub(crate) mod kind {
     pub const COMMIT: u8 = 4;
     pub const ABORT: u8 = 5;
     pub const HEARTBEAT: u8 = 6;
+    pub const CHANGES: u8 = 7;
+    pub const BEGIN_DELTA: u8 = 8;
+    pub const COMMIT_DELTA: u8 = 9;
     pub const ANCHOR: u8 = 16;
     pub const DEFINE: u8 = 17;
     pub const PENDING: u8 = 18;
@@ -144,67 +157,98 @@ pub(crate) struct Pending {
 /// The payload of the block that is being filled.
 #[derive(Debug, Default)]
 pub(crate) struct BlockBuilder {
-    pub payload: Vec<u8>,
+    records: Vec<u8>,
+    /// The values of the records' rows.
+    values: Vec<u8>,
     /// Records with a sequence.
     pub count: u32,
     pub flags: u8,
+    /// Of the last begin or commit.
+    time_us: u64,
+}
+
+/// How numbers are written that are often close to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    Whole,
+    Delta,
 }
 
 impl BlockBuilder {
     pub fn is_empty(&self) -> bool {
-        self.payload.is_empty()
+        self.records.is_empty()
+    }
+
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.values.len()
+    }
+
+    pub fn payload(&self) -> Payload<'_> {
+        Payload { records: &self.records, values: &self.values }
     }
 
     pub fn clear(&mut self) {
-        // One giant row must not keep its memory for ever.
-        if self.payload.capacity() > 16 << 20 {
-            self.payload = Vec::new();
-        }
-        self.payload.clear();
+        clear(&mut self.records);
+        clear(&mut self.values);
         self.count = 0;
         self.flags = 0;
+        self.time_us = 0;
     }
 
-    fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
-        self.payload.extend_from_slice(&[kind, 0, 0, 0, 0]);
-        let start = self.payload.len();
-        body(&mut self.payload);
-        let len =
-            u32::try_from(self.payload.len() - start).expect("the writer refuses records above 3.75 GiB");
-        if let Some(field) = self.payload.get_mut(start - 4..start) {
-            field.copy_from_slice(&len.to_le_bytes());
-        }
+    /// `body` gets the records and the values.
+    fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
+        self.records.extend_from_slice(&[kind, 0, 0, 0, 0]);
+        let start = self.records.len();
+        body(&mut self.records, &mut self.values);
+        let len = self.records.len() - start;
+        put_len_before(&mut self.records, start, len);
         if kind < kind::ANCHOR {
             self.count += 1;
         }
         self.flags |= match kind {
             kind::ANCHOR => flags::ANCHOR,
             kind::DDL | kind::DEFINE | kind::PENDING => flags::SCHEMA,
-            kind::ROWS => 0,
+            kind::ROWS | kind::CHANGES => 0,
             _ => flags::BOUNDARY,
         };
     }
 
     fn json(&mut self, kind: u8, value: &impl Serialize) {
-        self.record(kind, |out| put_json(out, value));
+        self.record(kind, |out, _| put_json(out, value));
     }
 
-    /// `base` is the position before.
-    pub fn begin(&mut self, begin: &Begin, base: &Position) {
-        self.record(kind::BEGIN, |out| {
-            put_varint(out, begin.commit_time_us);
+    /// `format` is the version of the file that the block is for, here and below; `base` is the position before.
+    pub fn begin(&mut self, format: u32, begin: &Begin, base: &Position) {
+        let numbers = numbers(format);
+        let kind = if numbers == Numbers::Delta { kind::BEGIN_DELTA } else { kind::BEGIN };
+        let before = self.next_time(begin.commit_time_us);
+        self.record(kind, |out, _| {
+            put_number(out, numbers, begin.commit_time_us, before);
             put_gtid(out, begin.gtid.as_ref());
-            put_start(out, begin.start.as_ref(), base);
+            put_start(out, numbers, begin.start.as_ref(), base);
         });
     }
 
-    pub fn rows(&mut self, version: u64, batch: &ChangeBatch) {
-        self.record(kind::ROWS, |out| {
+    /// Notes the time of a begin or commit and returns the one before.
+    fn next_time(&mut self, time_us: u64) -> u64 {
+        std::mem::replace(&mut self.time_us, time_us)
+    }
+
+    pub fn rows(&mut self, format: u32, version: u64, batch: &ChangeBatch) {
+        let kind = if format < COMPACT_SINCE { kind::ROWS } else { kind::CHANGES };
+        self.record(kind, |out, values| {
             put_varint(out, version);
             out.push(u8::from(batch.foreign_keys_off));
             put_varint(out, batch.ops.len() as u64);
             out.extend(batch.ops.iter().map(|op| *op as u8));
-            batch.rows.encode(out);
+            if kind == kind::ROWS {
+                return batch.rows.encode(out);
+            }
+            out.extend_from_slice(&[0; 4]);
+            let (tags, before) = (out.len(), values.len());
+            batch.rows.encode_changes(&batch.ops, out, values);
+            put_len_before(out, tags, values.len() - before);
         });
     }
 
@@ -212,23 +256,26 @@ impl BlockBuilder {
         self.json(kind::DDL, &DdlOut { v: JSON_VERSION, ddl });
     }
 
-    /// `base` is the position before, and becomes `position`.
-    pub fn commit(&mut self, time_us: u64, base: &mut Position, own: Option<&Gtid>, position: &Position) {
-        self.record(kind::COMMIT, |out| {
-            put_varint(out, time_us);
-            put_position(out, base, own, position);
+    /// `base` is the position before, and becomes the commit's.
+    pub fn commit(&mut self, format: u32, commit: &Commit, base: &mut Position, own: Option<&Gtid>) {
+        let numbers = numbers(format);
+        let kind = if numbers == Numbers::Delta { kind::COMMIT_DELTA } else { kind::COMMIT };
+        let before = self.next_time(commit.commit_time_us);
+        self.record(kind, |out, _| {
+            put_number(out, numbers, commit.commit_time_us, before);
+            put_position(out, numbers, base, own, &commit.position);
         });
     }
 
     pub fn abort(&mut self) {
-        self.record(kind::ABORT, |_| ());
+        self.record(kind::ABORT, |_, _| ());
     }
 
     /// `base` is the position before, and becomes `position`.
     pub fn heartbeat(&mut self, time_us: u64, base: &mut Position, position: &Position) {
-        self.record(kind::HEARTBEAT, |out| {
+        self.record(kind::HEARTBEAT, |out, _| {
             put_varint(out, time_us);
-            put_position(out, base, None, position);
+            put_position(out, Numbers::Whole, base, None, position);
         });
     }
 
@@ -246,7 +293,7 @@ impl BlockBuilder {
     }
 
     pub fn define(&mut self, id: u64, current: bool, schema: &TableSchema) {
-        self.record(kind::DEFINE, |out| {
+        self.record(kind::DEFINE, |out, _| {
             put_varint(out, id);
             out.push(u8::from(current));
             put_json(out, &DefineOut { v: JSON_VERSION, schema });
@@ -255,6 +302,25 @@ impl BlockBuilder {
 
     pub fn pending(&mut self, effects: &[PendingEffect]) {
         self.json(kind::PENDING, &Pending { v: JSON_VERSION, effects: effects.to_vec() });
+    }
+}
+
+fn numbers(format: u32) -> Numbers {
+    if format < COMPACT_SINCE { Numbers::Whole } else { Numbers::Delta }
+}
+
+fn put_number(out: &mut Vec<u8>, numbers: Numbers, number: u64, before: u64) {
+    match numbers {
+        Numbers::Whole => put_varint(out, number),
+        Numbers::Delta => put_signed(out, number.wrapping_sub(before) as i64),
+    }
+}
+
+/// Fills in the four bytes before `at`.
+fn put_len_before(out: &mut [u8], at: usize, len: usize) {
+    let len = u32::try_from(len).expect("the writer refuses records above 3.75 GiB");
+    if let Some(field) = out.get_mut(at - 4..at) {
+        field.copy_from_slice(&len.to_le_bytes());
     }
 }
 
@@ -285,7 +351,7 @@ fn put_gtid(out: &mut Vec<u8>, gtid: Option<&Gtid>) {
     }
 }
 
-fn put_start(out: &mut Vec<u8>, start: Option<&LogPoint>, base: &Position) {
+fn put_start(out: &mut Vec<u8>, numbers: Numbers, start: Option<&LogPoint>, base: &Position) {
     let Some(start) = start else { return out.push(0) };
     let Position::Binlog(base) = base;
     let (server, file) = (*start.server != *base.server, *start.file != *base.file);
@@ -298,14 +364,21 @@ fn put_start(out: &mut Vec<u8>, start: Option<&LogPoint>, base: &Position) {
     if file {
         put_prefixed(out, start.file.as_bytes());
     }
-    put_varint(out, start.offset);
+    put_number(out, if file { Numbers::Whole } else { numbers }, start.offset, base.offset);
 }
 
 /// Writes what leads from `base` to `new` and makes `base` equal to `new`.
-fn put_position(out: &mut Vec<u8>, base: &mut Position, own: Option<&Gtid>, new: &Position) {
+fn put_position(
+    out: &mut Vec<u8>,
+    numbers: Numbers,
+    base: &mut Position,
+    own: Option<&Gtid>,
+    new: &Position,
+) {
     let (Position::Binlog(old), Position::Binlog(target)) = (&mut *base, new);
     let same_file = old.file == target.file;
     let same_server = old.server == target.server;
+    let old_offset = old.offset;
     old.advance(&target.file, target.offset, own);
     let mut extra = String::new();
     if same_server && old.gtids != target.gtids {
@@ -332,7 +405,7 @@ fn put_position(out: &mut Vec<u8>, base: &mut Position, own: Option<&Gtid>, new:
     if !same_file {
         put_prefixed(out, target.file.as_bytes());
     }
-    put_varint(out, target.offset);
+    put_number(out, if same_file { numbers } else { Numbers::Whole }, target.offset, old_offset);
     if !extra.is_empty() {
         put_prefixed(out, extra.as_bytes());
     }

@@ -18,8 +18,9 @@ use crate::catalogue::Catalogue;
 use crate::consumers::write_full;
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::{Damage, StoreError};
-use crate::format::{BlockHeader, SEGMENT_HEADER, SegmentHeader, TRAILER, flags, read_trailer, unpack};
+use crate::format::{BlockHeader, Payload, SEGMENT_HEADER, SegmentHeader, TRAILER, flags, read_trailer};
 use crate::fs::{Fs, FsFile, read_full};
+use crate::pack::Unpacker;
 use crate::scan::{BlockScanner, Scanned};
 use crate::segment::{Segment, SparseIndex, anchor_state, read_segment_header};
 use crate::sequence::Sequence;
@@ -112,7 +113,7 @@ pub(crate) fn recover(fs: &dyn Fs, segment: &Arc<Segment>) -> Result<RecoveredTa
 impl Replay {
     fn run(&mut self, path: &Path, scanner: &mut BlockScanner, limit: u64) -> Result<Ending, StoreError> {
         let mut at = SEGMENT_HEADER as u64;
-        let mut scratch = Vec::new();
+        let mut unpacker = Unpacker::default();
         loop {
             let block = match scanner.block_at(at, limit)? {
                 Scanned::Block(block) => block,
@@ -120,12 +121,12 @@ impl Replay {
                 Scanned::End => return Ok(Ending::Open { at, bad: None }),
                 Scanned::Bad(what) => return Ok(Ending::Open { at, bad: Some(what) }),
             };
-            let plain = match unpack(&block, scanner.payload(), &mut scratch) {
-                Ok(plain) => plain,
+            let payload = match unpacker.unpack(&block, scanner.payload()) {
+                Ok(payload) => payload,
                 Err(what) => return Ok(Ending::Open { at, bad: Some(what) }),
             };
             // With its checksum right, a block that can't be understood was written so: never cut it.
-            self.block(&block, plain, at).map_err(|what| {
+            self.block(&block, payload, at).map_err(|what| {
                 StoreError::Damaged(Damage {
                     path: path.to_owned(),
                     offset: at,
@@ -140,19 +141,19 @@ impl Replay {
         }
     }
 
-    fn block(&mut self, block: &BlockHeader, plain: &[u8], at: u64) -> Result<(), Fault> {
+    fn block(&mut self, block: &BlockHeader, payload: Payload<'_>, at: u64) -> Result<(), Fault> {
         if block.first_sequence != self.index.end_sequence {
             return Err("sequence of a block");
         }
         if block.has(flags::ANCHOR) {
-            let (position, in_transaction) = anchor_state(plain).ok_or("an anchor record")?;
+            let (position, in_transaction) = anchor_state(payload.records).ok_or("an anchor record")?;
             if self.index.anchors.is_empty() {
                 self.index.max_time_us = block.max_time_us;
             }
             self.index.add_anchor(at, block.first_sequence, position, in_transaction);
         }
         let catalogue = &mut self.catalogue;
-        self.decoder.block(block, plain, Rows::Skip, |_, step| {
+        self.decoder.block(block, payload, Rows::Skip, |_, step| {
             match step {
                 Step::Define { version, current } => catalogue.restore(&version, current),
                 Step::Pending(effects) => catalogue.restore_pending(effects),
@@ -182,7 +183,7 @@ impl Replay {
             None
         } else {
             segment.grow(index);
-            Some(ActiveFile::new(segment.clone(), file, end, last_block))
+            Some(ActiveFile::new(segment.clone(), header.version, file, end, last_block))
         };
         let position = decoder.position.ok_or_else(|| StoreError::NotFound { path: segment.path.clone() })?;
         let state = LogState { catalogue, position, open: decoder.open, max_time_us, next_sequence };

@@ -18,9 +18,10 @@ use whimbrel_model::Position;
 use crate::decode::{Decoder, Fault, Rows};
 use crate::error::{Damage, StoreError};
 use crate::format::{
-    BLOCK_HEADER, HeaderFault, SEGMENT_HEADER, SegmentHeader, TRAILER, VERSION, flags, read_trailer, unpack,
+    BLOCK_HEADER, HeaderFault, SEGMENT_HEADER, SegmentHeader, TRAILER, VERSION, flags, read_trailer,
 };
 use crate::fs::{Fs, FsFile, read_full};
+use crate::pack::Unpacker;
 use crate::scan::{BlockScanner, Scanned};
 use crate::sequence::Sequence;
 
@@ -135,9 +136,10 @@ impl Segment {
             Scanned::Bad(what) => return bad(&mut scanner, what),
             _ => return bad(&mut scanner, "the file doesn't begin with a snapshot"),
         };
-        let (mut scratch, mut decoder) = (Vec::new(), Decoder::default());
-        let decoded = unpack(&block, scanner.payload(), &mut scratch)
-            .and_then(|plain| decoder.block(&block, plain, Rows::Skip, |_, _| Ok::<(), Fault>(())));
+        let (mut unpacker, mut decoder) = (Unpacker::default(), Decoder::default());
+        let decoded = unpacker
+            .unpack(&block, scanner.payload())
+            .and_then(|payload| decoder.block(&block, payload, Rows::Skip, |_, _| Ok::<(), Fault>(())));
         match (decoded, decoder.position) {
             (Ok(()), Some(position)) => {
                 let in_transaction = decoder.open.is_some();
@@ -195,9 +197,9 @@ impl Segment {
         let Some(offset) = read_trailer(&trailer) else { return Ok(None) };
         let mut scanner = BlockScanner::new(file.clone(), &self.path);
         let Scanned::Index(header) = scanner.block_at(offset, at)? else { return Ok(None) };
-        let mut scratch = Vec::new();
-        let Ok(plain) = unpack(&header, scanner.payload(), &mut scratch) else { return Ok(None) };
-        Ok(serde_json::from_slice(plain).ok().filter(|index: &SparseIndex| index.v == 1))
+        let mut unpacker = Unpacker::default();
+        let Ok(payload) = unpacker.unpack(&header, scanner.payload()) else { return Ok(None) };
+        Ok(serde_json::from_slice(payload.records).ok().filter(|index: &SparseIndex| index.v == 1))
     }
 
     /// Makes the index from the blocks, up to the first one that can't be read.
@@ -212,7 +214,7 @@ impl Segment {
             ..SparseIndex::default()
         };
         let mut scanner = BlockScanner::new(file.clone(), &self.path);
-        let (mut offset, mut scratch) = (SEGMENT_HEADER as u64, Vec::new());
+        let (mut offset, mut unpacker) = (SEGMENT_HEADER as u64, Unpacker::default());
         let damage = loop {
             let header = match scanner.block_at(offset, limit)? {
                 Scanned::Block(header) if header.first_sequence == index.end_sequence => header,
@@ -220,12 +222,12 @@ impl Segment {
                 Scanned::Index(_) | Scanned::End => break None,
                 Scanned::Bad(what) => break Some(what),
             };
-            let plain = match unpack(&header, scanner.payload(), &mut scratch) {
-                Ok(plain) => plain,
+            let payload = match unpacker.unpack(&header, scanner.payload()) {
+                Ok(payload) => payload,
                 Err(what) => break Some(what),
             };
             if header.has(flags::ANCHOR) {
-                match anchor_state(plain) {
+                match anchor_state(payload.records) {
                     Some((position, open)) => {
                         index.add_anchor(offset, header.first_sequence, position, open);
                     }
@@ -243,10 +245,10 @@ impl Segment {
     }
 }
 
-/// The position of the anchor that a payload begins with, and whether it is within a transaction.
-pub(crate) fn anchor_state(plain: &[u8]) -> Option<(Position, bool)> {
+/// The position of the anchor that a block's records begin with, and whether it is within a transaction.
+pub(crate) fn anchor_state(records: &[u8]) -> Option<(Position, bool)> {
     let mut decoder = Decoder::default();
-    decoder.first_anchor(plain)?;
+    decoder.first_anchor(records)?;
     let in_transaction = decoder.open.is_some();
     decoder.position.map(|position| (position, in_transaction))
 }

@@ -19,7 +19,7 @@ use crate::active::{ActiveFile, check_room, disk_full};
 use crate::catalogue::Catalogue;
 use crate::consumers::write_full;
 use crate::error::StoreError;
-use crate::format::{MAX_PAYLOAD, SegmentHeader, flags, segment_name, write_trailer};
+use crate::format::{MAX_PAYLOAD, Payload, SegmentHeader, VERSION, flags, segment_name, write_trailer};
 use crate::fs::{Fs, LockGuard, is_full};
 use crate::options::StoreOptions;
 use crate::pack::{BlockFacts, Packer};
@@ -195,7 +195,7 @@ impl StoreWriter {
 
     /// Gets full blocks out of the way, and an open file with room for the next one.
     fn make_room(&mut self) -> Result<(), StoreError> {
-        if self.block.payload.len() >= self.shared.options.block_bytes {
+        if self.block.len() >= self.shared.options.block_bytes {
             self.seal_block();
         }
         let (min_free, sync_bytes) = (self.shared.options.min_free_bytes, self.shared.options.sync_bytes);
@@ -259,7 +259,7 @@ impl StoreWriter {
         let offset = active.end();
         let packer = &mut self.packer;
         active.append(|out| {
-            packer.pack(&payload, facts, out);
+            packer.pack(Payload { records: &payload, values: &[] }, facts, out);
             write_trailer(out, offset);
         });
         active.finished = true;
@@ -318,7 +318,7 @@ impl StoreWriter {
             }
             index.add_block(offset, facts.flags, end_sequence, facts.max_time_us);
         });
-        let (packer, payload) = (&mut self.packer, &self.block.payload);
+        let (packer, payload) = (&mut self.packer, self.block.payload());
         active.append(|out| packer.pack(payload, facts, out));
         self.stored_bytes += active.end() - offset;
         self.sealed_sequence = end_sequence;
@@ -327,9 +327,10 @@ impl StoreWriter {
 
     fn encode(&mut self, record: &LogRecord) {
         let state = &mut self.state;
+        let format = self.active.as_ref().map_or(VERSION, |active| active.format);
         match record {
             LogRecord::Begin(begin) => {
-                self.block.begin(begin, &state.position);
+                self.block.begin(format, begin, &state.position);
                 state.open = Some(begin.clone());
             }
             LogRecord::Rows(batch) => {
@@ -337,7 +338,7 @@ impl StoreWriter {
                 if version.must_define {
                     self.block.define(version.id, true, &batch.table.schema);
                 }
-                self.block.rows(version.id, batch);
+                self.block.rows(format, version.id, batch);
             }
             LogRecord::Ddl(ddl) => {
                 for version in state.catalogue.ddl_versions(ddl).iter().filter(|version| version.must_define)
@@ -350,9 +351,8 @@ impl StoreWriter {
             }
             LogRecord::Commit(commit) => {
                 let own = state.open.take().and_then(|begin| begin.gtid);
-                let time = commit.commit_time_us;
-                self.block.commit(time, &mut state.position, own.as_ref(), &commit.position);
-                state.max_time_us = state.max_time_us.max(time);
+                self.block.commit(format, commit, &mut state.position, own.as_ref());
+                state.max_time_us = state.max_time_us.max(commit.commit_time_us);
                 state.catalogue.commit();
             }
             LogRecord::Abort => {
@@ -368,7 +368,7 @@ impl StoreWriter {
 }
 
 fn check_batch(batch: &ChangeBatch) -> Result<(), StoreError> {
-    let bytes = batch.byte_len() as u64 + batch.ops.len() as u64;
+    let bytes = batch.rows.encoded_limit() + batch.ops.len() as u64;
     // What is in the block already is at most `block_bytes`, far below what is left here.
     if bytes > MAX_PAYLOAD / 4 * 3 {
         return Err(StoreError::RecordTooLarge { bytes });
@@ -397,6 +397,7 @@ impl NewFile<'_> {
     pub fn create(&self, state: &mut LogState, packer: &mut Packer) -> Result<ActiveFile, StoreError> {
         let first_sequence = state.next_sequence;
         let header = SegmentHeader {
+            version: VERSION,
             store_id: self.store_id,
             first_sequence,
             previous_end: self.previous_end,
@@ -414,7 +415,7 @@ impl NewFile<'_> {
             max_time_us: state.max_time_us,
             synced: 0,
         };
-        packer.pack(&block.payload, facts, &mut bytes);
+        packer.pack(block.payload(), facts, &mut bytes);
         let name = segment_name(first_sequence);
         let segment = Arc::new(Segment::new(self.dir, &name, first_sequence));
         let mut index = SparseIndex { v: 1, max_time_us: state.max_time_us, ..SparseIndex::default() };
@@ -422,7 +423,7 @@ impl NewFile<'_> {
         index.add_block(offset, facts.flags, first_sequence, state.max_time_us);
         let file = self.write_file(&segment.path, &bytes)?;
         segment.grow(index);
-        Ok(ActiveFile::new(segment, file, bytes.len() as u64, offset))
+        Ok(ActiveFile::new(segment, header.version, file, bytes.len() as u64, offset))
     }
 
     fn write_file(

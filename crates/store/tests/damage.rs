@@ -78,7 +78,7 @@ fn segments(fs: &FaultyFs) -> Vec<PathBuf> {
 fn every_prefix_of_the_last_file_opens_with_a_prefix_of_the_records() {
     let fs = FaultyFs::default();
     let (store, mut maker) = create(&fs, options());
-    let written = write(&store, &mut maker, 60);
+    let written = write(&store, &mut maker, 64);
     drop(store);
     let last = segments(&fs).pop().unwrap();
     let whole = fs.content(&last);

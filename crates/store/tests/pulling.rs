@@ -11,14 +11,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::faulty::{Faults, FaultyFs};
 use support::logs::{LogMaker, describe, start_position};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use whimbrel_connector::{ConnectorError, ErrorKind, LogReader};
 use whimbrel_model::LogRecord;
 use whimbrel_store::protocol::{
-    ErrorCode, Listener, ProtocolError, ServeOptions, connect_tcp, connect_unix, serve,
+    ErrorCode, Listener, ProtocolError, RemoteStore, ServeOptions, connect_tcp, connect_unix, serve,
+    serve_connection,
 };
 use whimbrel_store::{
     PullError, PullStatus, Puller, Sequence, StartAt, Store, StoreOptions, StoreState, inspect,
@@ -327,4 +328,22 @@ async fn strangers_are_told_why_and_can_do_no_harm() {
     drop((first, second, third));
     cancel.cancel();
     tokio::time::timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+}
+
+/// A client of protocol version 1 can't read blocks of format 2; a server of version 1 has none.
+#[tokio::test]
+async fn an_older_client_is_told_so_and_an_older_server_is_understood() {
+    let (store, _) = create(&FaultyFs::default(), options());
+    let (ours, mut client) = tokio::io::duplex(1000);
+    client.write_all(b"\x0b\0\0\0\x01WSTP\x01\0\x01\0\0\0").await.unwrap();
+    assert!(serve_connection(&store, ours, &ServeOptions::default()).await.is_err());
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer[4..7], [8, 2, 0], "an error frame with the code for versions");
+
+    for (version, understood) in [(0, false), (1, true), (2, true), (3, false)] {
+        let (ours, mut server) = tokio::io::duplex(1000);
+        server.write_all(&[&[39, 0, 0, 0, 2, version, 0][..], &[0; 36]].concat()).await.unwrap();
+        assert_eq!(RemoteStore::greet(ours, None).await.is_ok(), understood, "version {version}");
+    }
 }

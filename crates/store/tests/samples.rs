@@ -1,21 +1,23 @@
 //! Persisted forms: the files under `samples/` must be readable for ever.
 //!
-//! `samples/v1` was written once by [`write_sample`] and holds a record of every kind;
-//! `samples/v1.txt` is what has to be read from it. A new format gets a new directory, the old one stays.
+//! `samples/v1`, `samples/v2` and so on were each written once by [`write_sample`], when the format was new, and hold a
+//! record of every kind; `samples/v1.txt` is what has to be read from it. A new format gets a new directory, the old ones
+//! stay.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper may panic")]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use support::logs::{LogMaker, start_position};
+use support::logs::{LogMaker, describe, start_position};
 use whimbrel_model::gtid::{Gtid, MariaDbGtidSet};
 use whimbrel_model::{
     Begin, BinlogPosition, Commit, Ddl, GtidState, LogPoint, LogRecord, Position, TableEffect, TableName,
     TableSchema,
 };
-use whimbrel_store::{FORMAT_VERSION, Sequence, StartAt, Store, StoreOptions, inspect};
+use whimbrel_store::{Compression, FORMAT_VERSION, Sequence, StartAt, Store, StoreOptions, inspect};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
@@ -81,14 +83,88 @@ fn columns(table: &TableSchema) -> String {
 }
 
 #[test]
-fn the_frozen_files_of_format_1_read_as_they_were_written() {
-    let expected = std::fs::read_to_string(samples().join("v1.txt")).unwrap();
-    let text = text_of(&samples().join("v1"));
-    for (line, expected) in text.lines().zip(expected.lines()) {
-        assert_eq!(line, expected);
+fn the_frozen_files_of_each_format_read_as_they_were_written() {
+    for format in 1..=FORMAT_VERSION {
+        let sample = samples().join(format!("v{format}"));
+        let expected = std::fs::read_to_string(sample.with_extension("txt")).unwrap();
+        let text = text_of(&sample);
+        for (line, expected) in text.lines().zip(expected.lines()) {
+            assert_eq!(line, expected, "format {format}");
+        }
+        assert_eq!(text.lines().count(), expected.lines().count(), "format {format}");
+        assert_eq!(inspect::verify(&sample).unwrap().problems, Vec::<String>::new());
     }
-    assert_eq!(text.lines().count(), expected.lines().count());
-    assert_eq!(inspect::verify(&samples().join("v1")).unwrap().problems, Vec::<String>::new());
+}
+
+/// The format of a segment file and the kinds of its records, of blocks that aren't compressed.
+fn format_and_kinds(file: &[u8]) -> (u32, BTreeSet<u8>) {
+    let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let (mut block, mut kinds) = (64, BTreeSet::new());
+    while file.get(block..block + 4) == Some(b"WBLK") {
+        let end = block + 56 + number(block + 4) as usize;
+        let values = end - number(block + 48) as usize;
+        let (compressed, is_index) = (file[block + 12] == 1, file[block + 13] & 16 != 0);
+        let mut record = block + 56;
+        while record < values && !compressed && !is_index {
+            kinds.insert(file[record]);
+            record += 5 + number(record + 1) as usize;
+        }
+        block = end;
+    }
+    (number(8), kinds)
+}
+
+/// Programs of the old format can go on reading a file that they began.
+#[test]
+fn a_file_of_format_1_is_written_on_as_it_is_and_the_next_one_is_of_the_new_format() {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(samples().join("v1")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+    }
+    let options = || StoreOptions {
+        segment_bytes: 12_000,
+        min_free_bytes: 0,
+        compression: Compression::None,
+        ..StoreOptions::default()
+    };
+    let (store, _) = Store::open(dir.path(), options()).unwrap();
+    let mut written = read(&store);
+    let old = written.len();
+    let mut writer = store.take_writer().unwrap();
+    writer.abort_open_transaction().unwrap();
+    let mut maker = LogMaker::new(43);
+    for record in (0..6).flat_map(|_| maker.transaction(6, 8, 100)) {
+        writer.append(&record).unwrap();
+        written.push(describe(&record));
+        writer.flush().unwrap();
+    }
+    written.insert(old, describe(&LogRecord::Abort));
+    store.put_writer(writer);
+    assert_eq!(read(&store), written);
+    drop(store);
+    let (store, _) = Store::open(dir.path(), options()).unwrap();
+    assert_eq!(read(&store), written);
+    let mut files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "wseg"));
+    files.sort();
+    let seen: Vec<_> = files.iter().map(|path| format_and_kinds(&std::fs::read(path).unwrap())).collect();
+    let rows = |kinds: &BTreeSet<u8>| (kinds.contains(&2), kinds.contains(&7));
+    let seen: Vec<_> = seen.iter().map(|(format, kinds)| (*format, rows(kinds))).collect();
+    assert_eq!(seen[1], (1, (true, false)), "the last file of the sample");
+    assert!(seen.len() > 2 && seen[2..].iter().all(|file| *file == (2, (false, true))), "{seen:?}");
+}
+
+fn read(store: &Store) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut reader = store.read_from(&StartAt::Start).unwrap();
+    let mut records = Vec::new();
+    runtime.block_on(async {
+        while let Some(item) = reader.try_next().await.unwrap() {
+            records.push(describe(&item.record));
+        }
+    });
+    records
 }
 
 /// A server without GTIDs, one of MariaDB, tagged GTIDs, and DDL that is open when a file ends.

@@ -24,8 +24,10 @@ const VALUE_BYTES: usize = 120;
 pub fn dump(dir: &Path, from: &StartAt, out: &mut dyn Write, limit: Option<u64>) -> Result<u64, StoreError> {
     let mut engine = Engine::new(view_all(dir)?, from)?;
     let mut printer = Printer::new(out, limit.unwrap_or(u64::MAX));
+    let mut items = Vec::new();
     loop {
-        let items = engine.load()?;
+        items.clear();
+        engine.load(&mut items)?;
         if items.is_empty() {
             check_tail(dir)?;
             return Ok(printer.lines);

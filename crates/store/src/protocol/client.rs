@@ -8,11 +8,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
-use super::PROTOCOL_VERSION;
 use super::frame::{Frame, FrameReader, ProtocolError, send};
+use super::{OLDEST_VERSION, PROTOCOL_VERSION};
 use crate::decode::{Decoder, Fault, Rows, Step};
 use crate::error::StoreError;
-use crate::format::{BLOCK_HEADER, BlockHeader, flags, unpack};
+use crate::format::{BLOCK_HEADER, BlockHeader, flags};
+use crate::pack::Unpacker;
 use crate::seek::StartAt;
 use crate::sequence::{Sequence, StoreItem};
 
@@ -49,7 +50,7 @@ type Decoded = (Decoding, Result<Vec<StoreItem>, ProtocolError>);
 #[derive(Debug)]
 struct Decoding {
     decoder: Decoder,
-    scratch: Vec<u8>,
+    unpacker: Unpacker,
     /// The first record that is handed out.
     from: u64,
     expected: Option<u64>,
@@ -95,10 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RemoteStore<S> {
         if token.len() > usize::from(u16::MAX) {
             return Err("a token of more than 65535 bytes".into());
         }
-        let hello = Frame::Hello { lowest: PROTOCOL_VERSION, highest: PROTOCOL_VERSION, token };
+        let hello = Frame::Hello { lowest: OLDEST_VERSION, highest: PROTOCOL_VERSION, token };
         timely(send(&mut write, &hello)).await?;
         match next_frame(&mut frames).await? {
-            Frame::Welcome { version: PROTOCOL_VERSION, store_id, oldest, next, .. } => {
+            Frame::Welcome { version: OLDEST_VERSION..=PROTOCOL_VERSION, store_id, oldest, next, .. } => {
                 Ok(Self { frames, write, store_id, oldest: Sequence(oldest), next: Sequence(next) })
             }
             _ => Err("something else than a welcome".into()),
@@ -122,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RemoteStore<S> {
             write: self.write,
             decoding: Some(Decoding {
                 decoder: Decoder::default(),
-                scratch: Vec::new(),
+                unpacker: Unpacker::default(),
                 from: 0,
                 expected: None,
             }),
@@ -175,8 +176,8 @@ impl Decoding {
                 self.from = *first;
                 self.expected = Some(0);
                 let header = block_header(definitions)?;
-                let plain = unpack(&header, block_payload(definitions), &mut self.scratch)?;
-                self.decoder.definitions(plain)?;
+                let payload = self.unpacker.unpack(&header, block_payload(definitions))?;
+                self.decoder.definitions(payload.records)?;
                 Ok(Vec::new())
             }
             (Frame::Block(block), Some(expected)) => self.block(block, expected),
@@ -192,10 +193,10 @@ impl Decoding {
         if !follows {
             return Err("a block out of order".into());
         }
-        let plain = unpack(&header, block_payload(block), &mut self.scratch)?;
+        let payload = self.unpacker.unpack(&header, block_payload(block))?;
         let mut items = Vec::new();
         let from = self.from;
-        self.decoder.block(&header, plain, Rows::From(from), |_, step| {
+        self.decoder.block(&header, payload, Rows::From(from), |_, step| {
             if let Step::Record(sequence, record) = step
                 && sequence >= from
             {

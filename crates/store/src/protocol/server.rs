@@ -155,7 +155,8 @@ async fn handshake(
         return Err("something else than a hello".into());
     };
     if !(lowest..=highest).contains(&PROTOCOL_VERSION) {
-        return Err(refused(ErrorCode::Version, "this server speaks version 1"));
+        let message = format!("this server speaks version {PROTOCOL_VERSION}");
+        return Err(refused(ErrorCode::Version, &message));
     }
     if options.token.as_ref().is_some_and(|wanted| !same_bytes(wanted.as_bytes(), &token)) {
         return Err(refused(ErrorCode::Unauthorized, "the token is missing or wrong"));

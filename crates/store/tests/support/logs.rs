@@ -5,7 +5,7 @@ use std::sync::Arc;
 use whimbrel_model::gtid::{Gtid, MysqlGtid, MysqlSource};
 use whimbrel_model::{
     Begin, BinlogPosition, ChangeBatch, Column, Commit, DataType, Ddl, GtidState, Key, LogPoint, LogRecord,
-    Position, RowOp, TableEffect, TableName, TableSchema, TableVersion,
+    Position, RowBatch, RowOp, TableEffect, TableName, TableSchema, TableVersion,
 };
 
 use super::faulty::Random;
@@ -44,6 +44,11 @@ pub fn describe(record: &LogRecord) -> String {
         }
         other => format!("{other:?}"),
     }
+}
+
+fn push_as_before(rows: &mut RowBatch, column: usize) {
+    let value = rows.row(rows.len() - 1).get(column).to_owned();
+    rows.push_value(value.as_ref());
 }
 
 /// Makes a log, transaction by transaction, as a source's log reader would.
@@ -135,22 +140,31 @@ impl LogMaker {
             };
             for op in ops {
                 batch.ops.push(*op);
-                batch.rows.push_uint(self.random.next() % 1000);
-                match self.random.below(4) {
-                    0 => batch.rows.push_null(),
-                    1 => batch.rows.push_unknown(),
-                    _ => {
-                        let value: Vec<u8> = (0..bytes).map(|_| self.random.next() as u8 % 16).collect();
-                        batch.rows.push_bytes(&value);
+                for column in 0..table.kinds.len() {
+                    // Updates leave about half of the columns as they are.
+                    if *op == RowOp::UpdateAfter && self.random.below(2) == 0 {
+                        push_as_before(&mut batch.rows, column);
+                    } else {
+                        self.push_cell(&mut batch.rows, column, bytes);
                     }
-                }
-                for _ in 2..table.kinds.len() {
-                    batch.rows.push_double(self.random.next() as f64);
                 }
                 batch.rows.end_row();
             }
         }
         LogRecord::Rows(batch)
+    }
+
+    fn push_cell(&mut self, rows: &mut RowBatch, column: usize, bytes: usize) {
+        match (column, self.random.below(4)) {
+            (0, _) => rows.push_uint(self.random.next() % 1000),
+            (1, 0) => rows.push_null(),
+            (1, 1) => rows.push_unknown(),
+            (1, _) => {
+                let value: Vec<u8> = (0..bytes).map(|_| self.random.next() as u8 % 16).collect();
+                rows.push_bytes(&value);
+            }
+            _ => rows.push_double(self.random.next() as f64),
+        }
     }
 
     fn end(&mut self, begin: &LogRecord) -> LogRecord {
