@@ -299,6 +299,8 @@ async fn refuse_filled_targets(shared: &Arc<Shared>) -> Result<()> {
         };
     }
     let Some(index) = filled else { return Ok(()) };
+    // Whoever has taken the task over may have filled it.
+    shared.target.writer(&shared.task, shared.epoch).await?.refuse_taken_over().await?;
     let plan = &shared.tables[index].plan;
     let hint = if plan.merged {
         "empty the table: whose rows they are couldn't be told once those of several tables are in it"

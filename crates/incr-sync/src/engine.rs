@@ -243,15 +243,12 @@ impl Engine {
         }
     }
 
-    /// Reading state doesn't check the epoch: a checkpoint may be that of a process that has taken over, and this one's
-    /// log may not have come that far. Writing finds out.
+    /// A checkpoint may be that of a process that has taken over, and this one's log may not have come that far.
     async fn refuse_taken_over(&mut self) -> Result<()> {
         let Some(session) = self.sessions.first_mut() else { return Ok(()) };
-        session.writer.begin().await?;
-        let payload = self.shared.checkpoint(&self.applied);
-        let written = session.writer.state_put(&self.shared.scope.checkpoint_key(), &payload).await;
+        let owns = session.writer.refuse_taken_over().await;
         session.rollback().await;
-        written
+        owns
     }
 
     pub(crate) async fn restart_reader(&mut self) -> Result<()> {
