@@ -54,6 +54,7 @@ def check(target: Server, rows: int) -> None:
 def empty(target: Server, with_tables: bool) -> None:
     """Nothing, or the tables that Whimbrel would make, without the secondary index that it builds after the load."""
     target.drop(*data.DATABASES, "whimbrel")
+    target.settle()
     if not with_tables:
         return
     with tempfile.TemporaryDirectory(dir=HOME) as home:
