@@ -224,6 +224,13 @@ impl State {
         self.random.pick(kinds).clone()
     }
 
+    /// How a call ends at which another process takes over: that happens to those that stand still for a while, and then
+    /// go on with what they were about to do.
+    fn fate_of_stalled(&mut self) -> Fate {
+        let long = Duration::from_millis(self.random.below(4000));
+        if self.random.one_in(2) { Fate::SlowBefore(long) } else { Fate::SlowAfter(long) }
+    }
+
     /// How a call ends at which the process dies.
     fn last_fate(&mut self, call: &Call<'_>) -> Fate {
         match self.random.below(4) {
@@ -250,7 +257,11 @@ impl Hook for Director {
         }
         let fate = if state.count() {
             self.event.notify_one();
-            if state.dead { state.last_fate(call) } else { Fate::Pass }
+            match state.happened {
+                _ if state.dead => state.last_fate(call),
+                Some(Ending::TakenOver) => state.fate_of_stalled(),
+                _ => Fate::Pass,
+            }
         } else {
             let every = state.faults_every;
             if state.faults_left > 0 && state.random.one_in(every) {
