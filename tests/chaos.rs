@@ -169,7 +169,11 @@ impl Round<'_> {
                 | Fault::KillWhimbrel
         );
         if takes_clients && self.place.target.is_oceanbase() {
-            self.scene.target().await.wait_without_ddl().await;
+            let mut target = self.scene.target().await;
+            target.wait_without_ddl().await;
+            if fault == Fault::KillTarget {
+                target.wait_without_logged_transactions().await;
+            }
         }
         match fault {
             Fault::CutSource => self.to_source.cut_now(),

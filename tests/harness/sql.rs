@@ -79,6 +79,17 @@ impl Sql {
         }
     }
 
+    /// Waits until no open transaction of an OceanBase has written to its log. For killing seekdb 1.4: what such a
+    /// transaction had locked stays locked for ever, also after further restarts (`docs/dev/faults.md`).
+    pub async fn wait_without_logged_transactions(&mut self) {
+        let open = "SELECT COUNT(*) FROM oceanbase.__all_virtual_trans_stat WHERE is_decided = 0 AND flushed_log_size > 0";
+        let begun = std::time::Instant::now();
+        while self.value::<u64>(open).await > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(120), "a transaction stays open for ever");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// The rows as text; bytes that are not UTF-8 are replaced.
     pub async fn rows(&mut self, sql: &str) -> Vec<Vec<Option<String>>> {
         let mut stream = match self.connection.query_stream(sql).await {

@@ -216,11 +216,20 @@ impl Creator {
         Ok(self.statement(&ddl.without_definer()).await?.map(|()| Some(note)))
     }
 
+    /// Makes an object that isn't there. Where it isn't known what became of the statement, whatever it has made is taken
+    /// away before the next attempt, which would meet it otherwise.
     async fn statement(&mut self, ddl: &ObjectDdl) -> Result<Result<(), ServerRefusal>, Failure> {
-        self.refusable(&ddl.name.schema, &ddl.settings, &ddl.sql()).await
+        let mut backoff = Backoff::new(PATIENCE);
+        loop {
+            let made = self.ddl.execute_ddl_with(&ddl.name.schema, &ddl.settings, &ddl.sql()).await;
+            if let Some(decided) = wait_after(made, &mut backoff).await? {
+                return Ok(decided);
+            }
+            self.refusable("", &[], &ddl.drop_sql()).await?.ok();
+        }
     }
 
-    /// Runs a statement that the target may refuse. What passes is waited for.
+    /// Runs a statement that the target may refuse, and that may run twice. What passes is waited for.
     pub(super) async fn refusable(
         &mut self,
         schema: &str,
@@ -229,17 +238,30 @@ impl Creator {
     ) -> Result<Result<(), ServerRefusal>, Failure> {
         let mut backoff = Backoff::new(PATIENCE);
         loop {
-            let error: ConnectorError = match self.ddl.execute_ddl_with(schema, settings, sql).await {
-                Ok(()) => return Ok(Ok(())),
-                Err(error) => error,
-            };
-            if let Some(refusal) = server_refusal(&error) {
-                return Ok(Err(refusal));
+            let done = self.ddl.execute_ddl_with(schema, settings, sql).await;
+            if let Some(decided) = wait_after(done, &mut backoff).await? {
+                return Ok(decided);
             }
-            let pause = backoff.after(error)?;
-            tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// What a statement came to; `None` where it is to be tried again, after a while that this waits for.
+async fn wait_after(
+    result: Result<(), ConnectorError>,
+    backoff: &mut Backoff,
+) -> Result<Option<Result<(), ServerRefusal>>, Failure> {
+    let error = match result {
+        Ok(()) => return Ok(Some(Ok(()))),
+        Err(error) => error,
+    };
+    if let Some(refusal) = server_refusal(&error) {
+        return Ok(Some(Err(refusal)));
+    }
+    tracing::warn!(error = %error.chain(), "trying again to make an object");
+    let pause = backoff.after(error)?;
+    tokio::time::sleep(pause).await;
+    Ok(None)
 }
 
 fn label(kind: &str, name: &TableName) -> String {
