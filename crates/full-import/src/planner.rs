@@ -114,7 +114,7 @@ pub(crate) async fn run(
     pieces: Pieces<Work>,
     finished: UnboundedSender<indexes::Loaded>,
 ) -> Result<()> {
-    let order = Arc::new(by_size(&shared).await?);
+    let order = Arc::new(planning_order(&shared).await?);
     let next = Arc::new(AtomicUsize::new(0));
     let mut planners = JoinSet::new();
     for _ in 0..PLANNERS.min(order.len()) {
@@ -137,7 +137,7 @@ pub(crate) async fn run(
 
 /// Table numbers in the order of planning, and the bytes of a row as the server believes them to be. Shows the
 /// estimates.
-async fn by_size(shared: &Shared) -> Result<Vec<(usize, u64)>> {
+async fn planning_order(shared: &Shared) -> Result<Vec<(usize, u64)>> {
     let mut retry = Retry::new(shared);
     let estimates = loop {
         match estimates(shared).await {

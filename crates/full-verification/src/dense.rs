@@ -4,7 +4,7 @@
 //! AUTO_INCREMENT), the n-th next number is as good: no more than n rows can lie before it, and not many fewer do.
 
 use whimbrel_connector::KeyBound;
-use whimbrel_model::{RowBatch, ValueRef};
+use whimbrel_model::{CellKind, RowBatch, ValueRef};
 
 /// At least one of so many numbers must be taken.
 const MOST_SPARSE: i128 = 2;
@@ -28,9 +28,9 @@ pub(crate) fn bound_after(
         return Some(last.clone());
     }
     let mut keys = keys;
-    match RowBatch::decode(keys.kinds().clone(), &last.row).ok()?.row(0).get(0) {
-        ValueRef::Int(_) => keys.push_int(i64::try_from(number).ok()?),
-        ValueRef::UInt(_) => keys.push_uint(u64::try_from(number).ok()?),
+    match keys.kinds().first()? {
+        CellKind::Int => keys.push_int(i64::try_from(number).ok()?),
+        CellKind::UInt => keys.push_uint(u64::try_from(number).ok()?),
         _ => return None,
     }
     keys.end_row();
@@ -55,8 +55,6 @@ fn number(keys: &RowBatch, bound: &KeyBound) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use whimbrel_model::CellKind;
 
     use super::*;
 

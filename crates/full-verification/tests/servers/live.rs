@@ -173,6 +173,7 @@ async fn one_table_at_a_time_holds_the_changes() {
             assert_eq!(found.missing, found.rows, "{table}: rows of one moment");
         }
         if holds.all.load(Ordering::SeqCst) == 2 {
+            assert_eq!(holds.most.load(Ordering::SeqCst), 1);
             return;
         }
     }
