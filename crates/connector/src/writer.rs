@@ -132,13 +132,10 @@ pub trait Writer: Send {
     async fn state_put(&mut self, key: &StateKey, payload: &[u8]) -> Result<()>;
 
     /// [`crate::ErrorKind::Fenced`] where another process has taken the task over: reading doesn't find that out, so
-    /// an entry is written and taken back. For whoever finds the target other than it should be: the other process may
-    /// have made it so. Not inside a transaction.
+    /// an entry that isn't there is removed. For whoever finds the target other than it should be: the other process
+    /// may have made it so. Not inside a transaction, whose entries may be looked at only when it is committed.
     async fn refuse_taken_over(&mut self) -> Result<()> {
-        self.begin().await?;
-        let written = self.state_put(&StateKey::new("owner", Vec::new()), &[]).await;
-        let ended = self.rollback().await;
-        written.and(ended)
+        self.state_delete(&StateKey::new("owner", Vec::new())).await
     }
 
     async fn state_delete(&mut self, key: &StateKey) -> Result<()>;

@@ -105,6 +105,8 @@ pub async fn a_task_that_was_taken_over_can_not_commit(playground: &dyn Playgrou
     assert_eq!(must(new.fetch(&plan, &refs(&rows)).await).len(), 0, "the data went with the entry");
     assert_eq!(old.state_put(&key, b"fenced").await.expect_err("fenced").kind, ErrorKind::Fenced);
     assert_eq!(old.state_delete(&key).await.expect_err("fenced").kind, ErrorKind::Fenced);
+    assert_eq!(old.refuse_taken_over().await.expect_err("fenced").kind, ErrorKind::Fenced);
+    must(new.refuse_taken_over().await);
     let late = playground.target().writer(&task(playground), epoch).await;
     assert!(matches!(late, Err(error) if error.kind == ErrorKind::Fenced), "a writer of an old epoch");
     assert_eq!(must(new.state_get(&key).await).as_deref(), Some(&b"old"[..]));
